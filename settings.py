@@ -1,0 +1,145 @@
+"""Every setting, in one place.
+
+`Settings` holds Pantau's own, read from the environment (`PANTAU_*`); docs/settings.md lists them
+for operators. The names in capitals below are Scrapy's: `scrapy` reads this module (scrapy.cfg).
+"""
+
+from datetime import time
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import AnyHttpUrl, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; its text is one sentence for the operator."""
+
+
+class Settings(BaseSettings):
+    """Pantau's settings. Each is read from the environment variable PANTAU_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix="PANTAU_", frozen=True)
+
+    home: Path = Path(__file__).parent / "var"
+    """The one folder Pantau writes to: database, private Redis, logs."""
+
+    database_url: str | None = None
+    """SQLAlchemy URL (postgresql://… or sqlite:///…); none: SQLite in `home`."""
+
+    redis_url: str | None = None
+    """redis://, rediss:// or unix://; none: a private server in `home`."""
+
+    catalogue: Path | None = None
+    """A TOML file with more outlets; see docs/outlets.md."""
+
+    stand_ins: dict[str, AnyHttpUrl] = {}
+    """Outlet name → address of a site that plays it, for trials: {"nusabali": "http://…"}."""
+
+    allow_private_addresses: bool = False
+    """Whether an outlet may live at a private or loopback address."""
+
+    contact: str = ""
+    """Web page or e-mail address in the user agent, for outlets that want to reach you."""
+
+    zone: ZoneInfo = ZoneInfo("Asia/Jakarta")
+    """The time zone of `crawl_at`."""
+
+    crawl_at: time = time(5, 0)
+    """When the daily crawl begins, HH:MM in `zone`."""
+
+    first_crawl_days: int = Field(7, ge=1)
+    """How many days an outlet's first crawl goes back."""
+
+    max_source_pages: int = Field(50, ge=1)
+    """How many pages of one source a crawl reads back at the most."""
+
+    max_articles: int = Field(2000, ge=1)
+    """How many articles of one outlet a crawl fetches at the most; the rest waits for the next."""
+
+    delay: float = Field(1.0, ge=0)
+    """Least number of seconds between two requests to one outlet."""
+
+    parallel_outlets: int = Field(16, ge=1)
+    """How many outlets are crawled at the same time."""
+
+    workers: int = Field(0, ge=0)
+    """Processes that extract articles; 0: one per core."""
+
+    lease_seconds: float = Field(60, gt=0)
+    """After how long an outlet whose crawl died may be crawled by another process."""
+
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    """How much is written to pantau.log in `home`."""
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.home.absolute() / 'pantau.db'}"
+
+    @property
+    def user_agent(self) -> str:
+        contact = f" (+{self.contact})" if self.contact else ""
+        return f"Pantau/{version('pantau')}{contact}"
+
+
+@cache
+def load() -> Settings:
+    """The settings of this process. Raises SettingsError."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "PANTAU_" + "_".join(map(str, first["loc"])).upper()
+        raise SettingsError(f"{name} is not usable: {first['msg']}") from None
+    except Exception as error:  # noqa: BLE001 (pydantic-settings: a dict that is not JSON)
+        raise SettingsError(f"The settings are not usable: {error}") from None
+
+
+_settings = load()
+
+# --- Scrapy -------------------------------------------------------------------------------------
+BOT_NAME = "pantau"
+USER_AGENT = _settings.user_agent
+SPIDER_MODULES = ["spiders"]
+NEWSPIDER_MODULE = "spiders"
+SPIDER_LOADER_CLASS = "crawler.catalogue.CatalogueLoader"
+ITEM_PIPELINES = {"crawler.pipeline.Keep": 100}
+DOWNLOADER_MIDDLEWARES = {
+    "crawler.middlewares.PrivateAddresses": 40,
+    "crawler.middlewares.OneSlot": 50,
+    "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
+    "crawler.middlewares.Robots": 100,
+    "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
+    "crawler.middlewares.RetryAfter": 550,
+}
+TWISTED_DNS_RESOLVER = "crawler.middlewares.PublicResolver"
+
+# Politeness. The delay is exact (no jitter): "at least a second" is a promise.
+ROBOTSTXT_OBEY = True
+CONCURRENT_REQUESTS_PER_DOMAIN = 1
+DOWNLOAD_DELAY = _settings.delay
+DOWNLOAD_DELAY_JITTER = 0
+AUTOTHROTTLE_ENABLED = True
+AUTOTHROTTLE_START_DELAY = _settings.delay
+AUTOTHROTTLE_MAX_DELAY = 30
+RETRY_TIMES = 1
+REDIRECT_MAX_TIMES = 5
+COOKIES_ENABLED = False
+REFERRER_POLICY = "no-referrer"
+
+# Limits: every byte from the web is hostile.
+DOWNLOAD_MAXSIZE = 10 * 1024 * 1024
+DOWNLOAD_WARNSIZE = 0
+DOWNLOAD_TIMEOUT = 30
+DOWNLOAD_VERIFY_CERTIFICATES = True
+# nothing but the web: no file:, ftp:, s3: or data: from a page
+DOWNLOAD_HANDLERS = {"file": None, "ftp": None, "s3": None, "data": None}
+
+# Doors Scrapy opens by default.
+TELNETCONSOLE_ENABLED = False
+REMOTE_CONTROL_ENABLED = False
+
+LOG_LEVEL = _settings.log_level
+STATS_DUMP = False

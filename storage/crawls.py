@@ -1,0 +1,85 @@
+"""Crawls: how far each source was read, and what each outlet's crawl gave."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from storage.links import upsert
+from storage.models import Crawl, Source, Validator
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one outlet's crawl gave. `links` were listed by its sources, `new` of them unknown;
+    `fetched` article pages, `gated` of them without the words any finding has; `findings` new ones;
+    `errors` links and sources that failed. `note` says in one line what went wrong, if anything."""
+
+    links: int = 0
+    new: int = 0
+    fetched: int = 0
+    gated: int = 0
+    findings: int = 0
+    errors: int = 0
+    note: str | None = None
+
+
+def begin(session: Session, run: str, outlet: str, now: datetime) -> int:
+    """Note that a crawl of `outlet` begins; gives its id."""
+    crawl = Crawl(run=run, outlet=outlet, started=now)
+    session.add(crawl)
+    session.flush()
+    return crawl.id
+
+
+def finish(session: Session, crawl_id: int, counts: Counts, now: datetime) -> None:
+    """Note what a crawl gave."""
+    crawl = session.get_one(Crawl, crawl_id)
+    crawl.finished = now
+    for name in ("links", "new", "fetched", "gated", "findings", "errors", "note"):
+        setattr(crawl, name, getattr(counts, name))
+
+
+def last_finished(session: Session) -> datetime | None:
+    """When the latest crawl of any outlet ended."""
+    query = select(Crawl.finished).where(Crawl.finished.is_not(None))
+    return session.scalar(query.order_by(Crawl.finished.desc()).limit(1))
+
+
+def completed(session: Session, outlet: str, source: str) -> datetime | None:
+    """When the last reading of this source that came to its end began."""
+    row = session.get(Source, (outlet, source))
+    return row.completed if row else None
+
+
+def note_reading(
+    session: Session,
+    outlet: str,
+    source: str,
+    *,
+    began: datetime | None,
+    error: str | None,
+    validators: Mapping[str, tuple[str | None, str | None]],
+) -> None:
+    """Note how a reading of a source ended: `began` where it came to its end, with the (ETag,
+    Last-Modified) of the addresses it read; `error` where it failed."""
+    session.merge(
+        Source(
+            outlet=outlet,
+            name=source,
+            completed=began or completed(session, outlet, source),
+            error=error,
+        )
+    )
+    for url, (etag, last_modified) in validators.items():
+        values = {"etag": etag, "last_modified": last_modified}
+        insert = upsert(session, Validator).values(url=url, **values)
+        session.execute(insert.on_conflict_do_update(index_elements=[Validator.url], set_=values))
+
+
+def validator(session: Session, url: str) -> tuple[str | None, str | None]:
+    """The (ETag, Last-Modified) that `url` last gave in a reading that came to its end."""
+    row = session.get(Validator, url)
+    return (row.etag, row.last_modified) if row else (None, None)

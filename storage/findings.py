@@ -1,0 +1,221 @@
+"""Findings: storing what was found with its proof, and reading it back."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+import zstandard
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from extract.article import Article, Evidence, Page, Place, Verdict
+from storage import models
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One page as it was fetched: `html` is compressed with zstd, `sha256` is of the raw bytes."""
+
+    url: str
+    fetched: datetime
+    charset: str | None
+    sha256: str
+    html: bytes
+
+    @classmethod
+    def of(cls, page: Page) -> "Snapshot":
+        """The snapshot of `page`."""
+        return cls(
+            page.url,
+            page.fetched,
+            page.charset,
+            hashlib.sha256(page.html).hexdigest(),
+            zstandard.compress(page.html),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A stored relevant article; the field names are those of the JSON form.
+
+    `published` is aware, with the outlet's offset; `fetched` is UTC. `story` stays
+    None until stories are told apart.
+    """
+
+    id: int
+    url: str
+    outlet: str
+    title: str
+    text: str
+    authors: tuple[str, ...]
+    published: datetime | None
+    published_from: str | None
+    found: datetime
+    fetched: datetime
+    dateline: str | None
+    section: str | None
+    image: str | None
+    language: str | None
+    kind: str
+    score: float
+    subjects: tuple[str, ...]
+    places: tuple[Place, ...]
+    evidence: tuple[Evidence, ...]
+    paid: bool
+    story: int | None
+    snapshot_sha256: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which findings to read. `since` and `until` are about when they were found; every word of
+    `query` must occur in title or text; `limit` keeps the newest."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    outlet: str | None = None
+    province: str | None = None
+    kind: str | None = None
+    query: str | None = None
+    limit: int | None = None
+
+
+def keep(
+    session: Session,
+    link_url: str,
+    article: Article,
+    verdict: Verdict,
+    snapshots: Sequence[Snapshot],
+    now: datetime,
+) -> tuple[int, bool]:
+    """Store a relevant article, or a new revision of it where its wording changed.
+
+    Gives the finding's id and whether it is new. `snapshots` are its pages in order. The link must
+    have been recorded before."""
+    link_id = session.scalars(select(models.Link.id).where(models.Link.url == link_url)).one()
+    row = session.scalar(select(models.Finding).where(models.Finding.link_id == link_id))
+    new = row is None
+    if row is None:
+        row = models.Finding(link_id=link_id, found=now)
+        row.outlet = session.get_one(models.Link, link_id).outlet
+        session.add(row)
+    elif (row.title, row.text) == (article.title, article.text):
+        row.fetched = snapshots[0].fetched
+        return row.id, False
+    published = article.published
+    offset = published.utcoffset() if published else None
+    row.url, row.title, row.text = article.url, article.title, article.text
+    row.authors, row.published, row.published_from = (
+        list(article.authors),
+        published,
+        article.published_from,
+    )
+    row.published_offset = int(offset.total_seconds() // 60) if offset is not None else None
+    row.fetched, row.dateline, row.section = snapshots[0].fetched, article.dateline, article.section
+    row.image, row.language, row.paid = article.image, article.language, article.paid
+    if new or verdict.relevant:  # a later wording that clears the article does not unmake it
+        row.kind, row.score = verdict.kind or "other", verdict.score
+        row.subjects = list(verdict.subjects)
+        row.evidence = [asdict(sentence) for sentence in verdict.evidence]
+        row.places = [
+            models.FindingPlace(position=position, **asdict(place))
+            for position, place in enumerate(verdict.places)
+        ]
+    row.revisions.append(
+        models.Revision(
+            number=len(row.revisions) + 1,
+            fetched=snapshots[0].fetched,
+            title=article.title,
+            text=article.text,
+            snapshots=[
+                models.Snapshot(
+                    page=page,
+                    url=snapshot.url,
+                    fetched=snapshot.fetched,
+                    charset=snapshot.charset,
+                    sha256=snapshot.sha256,
+                    html=snapshot.html,
+                )
+                for page, snapshot in enumerate(snapshots, 1)
+            ],
+        )
+    )
+    session.flush()
+    return row.id, new
+
+
+def find(session: Session, wanted: Filter) -> Iterator[Finding]:
+    """The findings that `wanted` describes, the newest found first."""
+    query = select(models.Finding).order_by(models.Finding.found.desc(), models.Finding.id.desc())
+    if wanted.since:
+        query = query.where(models.Finding.found >= wanted.since)
+    if wanted.until:
+        query = query.where(models.Finding.found < wanted.until)
+    if wanted.outlet:
+        query = query.where(models.Finding.outlet == wanted.outlet)
+    if wanted.kind:
+        query = query.where(models.Finding.kind == wanted.kind)
+    if wanted.province:
+        query = query.where(
+            models.Finding.places.any(models.FindingPlace.province.ilike(wanted.province))
+        )
+    for word in (wanted.query or "").split():
+        query = query.where(
+            or_(
+                models.Finding.title.icontains(word, autoescape=True),
+                models.Finding.text.icontains(word, autoescape=True),
+            )
+        )
+    if wanted.limit is not None:
+        query = query.limit(wanted.limit)
+    for row in session.scalars(query.options(*_WHOLE).execution_options(yield_per=200)):
+        yield _finding(row)
+
+
+def get(session: Session, finding_id: int) -> Finding | None:
+    """The finding with this id."""
+    row = session.get(models.Finding, finding_id, options=_WHOLE)
+    return _finding(row) if row else None
+
+
+_WHOLE = (
+    selectinload(models.Finding.places),
+    selectinload(models.Finding.revisions)
+    .selectinload(models.Revision.snapshots)
+    .load_only(models.Snapshot.sha256, models.Snapshot.page, models.Snapshot.revision_id),
+)
+
+
+def _finding(row: models.Finding) -> Finding:
+    published = row.published
+    if published and row.published_offset is not None:
+        published = published.astimezone(timezone(timedelta(minutes=row.published_offset)))
+    return Finding(
+        id=row.id,
+        url=row.url,
+        outlet=row.outlet,
+        title=row.title,
+        text=row.text,
+        authors=tuple(row.authors),
+        published=published,
+        published_from=row.published_from,
+        found=row.found,
+        fetched=row.fetched.astimezone(UTC),
+        dateline=row.dateline,
+        section=row.section,
+        image=row.image,
+        language=row.language,
+        kind=row.kind,
+        score=row.score,
+        subjects=tuple(row.subjects),
+        places=tuple(
+            Place(place.code, place.level, place.name, place.province) for place in row.places
+        ),
+        evidence=tuple(Evidence(**sentence) for sentence in row.evidence),
+        paid=row.paid,
+        story=None,
+        snapshot_sha256=row.revisions[-1].snapshots[0].sha256,
+        revision=len(row.revisions),
+    )

@@ -1,0 +1,193 @@
+"""The tables."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime, stored in UTC: SQLite would otherwise give it back naive."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+class Base(DeclarativeBase):
+    type_annotation_map: ClassVar = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}
+
+
+class State(StrEnum):
+    """What became of a link. All but PENDING and SKIPPED are final: the URL is settled."""
+
+    PENDING = "pending"  # listed by a source, not fetched yet
+    SKIPPED = "skipped"  # older than the window of the crawl that saw it; a backfill may take it
+    GATED = "gated"  # fetched; without the words that any finding has
+    EMPTY = "empty"  # fetched; no article in it
+    REJECTED = "rejected"  # an article, not about neutrality
+    FOUND = "found"  # a finding
+    TWIN = "twin"  # led to an address that another link stands for
+    FAILED = "failed"  # could not be fetched or read
+
+
+class Link(Base):
+    """An address found in a source. `url` is its canonical form, `address` what is fetched."""
+
+    __tablename__ = "links"
+    __table_args__ = (Index("links_outlet_state", "outlet", "state"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    url: Mapped[str] = mapped_column(Text, unique=True)
+    address: Mapped[str] = mapped_column(Text)
+    outlet: Mapped[str] = mapped_column(String(64))
+    state: Mapped[State] = mapped_column(String(8))
+    discovered: Mapped[datetime]
+    published: Mapped[datetime | None]  # as the source says
+    modified: Mapped[datetime | None]  # as the source says
+    settled: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class Source(Base):
+    """How far one source of an outlet has been read.
+
+    `completed` is when the last reading that came to its end began: what was discovered before it
+    is known, what came later may be the trace of a reading that was cut short.
+    """
+
+    __tablename__ = "sources"
+
+    outlet: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    completed: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class Validator(Base):
+    """What a server gave to ask "anything new since?" with, by the address asked."""
+
+    __tablename__ = "validators"
+
+    url: Mapped[str] = mapped_column(Text, primary_key=True)
+    etag: Mapped[str | None] = mapped_column(Text)
+    last_modified: Mapped[str | None] = mapped_column(Text)
+
+
+class Finding(Base):
+    """A stored relevant article, as it was last seen."""
+
+    __tablename__ = "findings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    link_id: Mapped[int] = mapped_column(ForeignKey("links.id"), unique=True)
+    url: Mapped[str] = mapped_column(Text)
+    outlet: Mapped[str] = mapped_column(String(64), index=True)
+    title: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    authors: Mapped[list[Any]]
+    published: Mapped[datetime | None] = mapped_column(index=True)
+    published_offset: Mapped[int | None]  # minutes east of UTC
+    published_from: Mapped[str | None] = mapped_column(String(16))
+    found: Mapped[datetime] = mapped_column(index=True)  # when it was first stored
+    fetched: Mapped[datetime]
+    dateline: Mapped[str | None] = mapped_column(Text)
+    section: Mapped[str | None] = mapped_column(Text)
+    image: Mapped[str | None] = mapped_column(Text)
+    language: Mapped[str | None] = mapped_column(String(16))
+    paid: Mapped[bool]
+    kind: Mapped[str] = mapped_column(String(16), index=True)
+    score: Mapped[float]
+    subjects: Mapped[list[Any]]
+    evidence: Mapped[list[Any]]
+    places: Mapped[list["FindingPlace"]] = relationship(
+        order_by="FindingPlace.position", cascade="all, delete-orphan"
+    )
+    revisions: Mapped[list["Revision"]] = relationship(order_by="Revision.number")
+
+
+class FindingPlace(Base):
+    """Where a finding happened; position 0 is the most probable place."""
+
+    __tablename__ = "finding_places"
+    __table_args__ = (Index("finding_places_province", "province"),)
+
+    finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(String(16))
+    level: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(Text)
+    province: Mapped[str] = mapped_column(Text)
+
+
+class Revision(Base):
+    """One wording of a finding, with the pages that prove it. Number 1 is the first seen."""
+
+    __tablename__ = "revisions"
+    __table_args__ = (Index("revisions_finding", "finding_id", "number", unique=True),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"))
+    number: Mapped[int]
+    fetched: Mapped[datetime]
+    title: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    snapshots: Mapped[list["Snapshot"]] = relationship(order_by="Snapshot.page")
+
+
+class Snapshot(Base):
+    """The HTML of one page as it was fetched, compressed (zstd); `sha256` is of the raw bytes."""
+
+    __tablename__ = "snapshots"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"), index=True)
+    page: Mapped[int]  # 1, 2, … of a split article
+    url: Mapped[str] = mapped_column(Text)
+    fetched: Mapped[datetime]
+    charset: Mapped[str | None] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64))
+    html: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Crawl(Base):
+    """One outlet's crawl, with what it gave. Crawls started together share `run`."""
+
+    __tablename__ = "crawls"
+    __table_args__ = (Index("crawls_outlet", "outlet", "started"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run: Mapped[str] = mapped_column(String(32), index=True)
+    outlet: Mapped[str] = mapped_column(String(64))
+    started: Mapped[datetime] = mapped_column(index=True)
+    finished: Mapped[datetime | None]
+    links: Mapped[int] = mapped_column(default=0)
+    new: Mapped[int] = mapped_column(default=0)
+    fetched: Mapped[int] = mapped_column(default=0)
+    gated: Mapped[int] = mapped_column(default=0)
+    findings: Mapped[int] = mapped_column(default=0)
+    errors: Mapped[int] = mapped_column(default=0)
+    note: Mapped[str | None] = mapped_column(Text)
+
+
+class Lease(Base):
+    """The right to do one thing, for a time: crawl an outlet, run a slot of the schedule.
+
+    `done` marks what must never be done again (a slot that ran).
+    """
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64))
+    expires: Mapped[datetime]
+    done: Mapped[bool] = mapped_column(default=False)
