@@ -1,0 +1,248 @@
+"""Article → Verdict: is it about the political neutrality of those who must keep it?
+
+The judgement is made of clues that meet: an official, the duty of neutrality or an act that takes
+sides, a candidate or an election, in one sentence or in neighbouring ones (the title's neighbour
+is the lead). Words and rules are data, see `data/lexicon.toml`; what is done here is to find the
+clues, to tell the official who is meant from the one who merely speaks, and to weigh.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from extract.article import Article, Evidence, Verdict
+from extract.lexicon import CLUES, Hit, Lexicon, Word, default, words
+from extract.places import places
+
+LONGEST = 100  # words; a longer run without a full stop is cut, so that no text is ever costly
+LEAD = 3  # sentences of the text that say what an article is about
+SHORT = 8  # sentences; in a text no longer than this nothing is in passing
+_ENDS = ".!?…"
+_CLOSING = "\"'”’»)]"
+
+
+@dataclass
+class Sentence:
+    """A sentence of `where` ("title" or "text"): its words and what they say."""
+
+    where: str
+    words: list[Word]
+    clues: set[str] = field(default_factory=set)
+    cues: Counter[str] = field(default_factory=Counter)
+    subjects: Counter[str] = field(default_factory=Counter)
+    score: float = 0.0
+
+    @property
+    def start(self) -> int:
+        return self.words[0].start
+
+    @property
+    def end(self) -> int:
+        return self.words[-1].end
+
+
+def judge(
+    article: Article,
+    *,
+    province: str | None = None,
+    regency: str | None = None,
+    lexicon: Lexicon | None = None,
+) -> Verdict:
+    """Judges a title with its lead as well as a whole article, in time linear in its length.
+
+    `province` and `regency` are the outlet's own, the last resort for the place. `lexicon` is the
+    project's own unless given.
+    """
+    lexicon = lexicon or default()
+    sentences = [
+        *_sentences("title", article.title, lexicon),
+        *_sentences("text", article.text, lexicon),
+    ]
+    for sentence in sentences:
+        _read(sentence, lexicon)
+    _apply(lexicon, sentences)
+    score = _weigh(sentences, lexicon)
+    telling = [s for s in sentences if s.score > 0]
+    telling.sort(key=lambda s: (-s.score, s.where != "title"))
+    relevant = score >= lexicon.threshold
+    if not relevant:
+        return Verdict(False, score, evidence=_evidence(article, telling[:1]))
+    proof = [s for s in telling if s.score >= lexicon.threshold][:5]
+    return Verdict(
+        relevant=True,
+        score=score,
+        kind=_kind(sentences, proof, lexicon),
+        subjects=_subjects(proof),
+        places=places(article.title, article.text, article.dateline, province, regency),
+        evidence=_evidence(article, proof),
+    )
+
+
+def _sentences(where: str, text: str, lexicon: Lexicon) -> Iterator[Sentence]:
+    """Cuts `text` at line ends and at full stops, but not after an abbreviation or an initial."""
+    current: list[Word] = []
+    for word in words(text):
+        if current and (len(current) >= LONGEST or _ended(text, current[-1], word, lexicon)):
+            yield Sentence(where, current)
+            current = []
+        current.append(word)
+    if current:
+        yield Sentence(where, current)
+
+
+def _ended(text: str, last: Word, following: Word, lexicon: Lexicon) -> bool:
+    gap = text[last.end : following.start]
+    if not gap:
+        return False
+    if "\n" in gap:
+        return True
+    stop = gap.rstrip().lstrip(_CLOSING)[:1]
+    if not stop or stop not in _ENDS or not any(c.isspace() for c in gap):
+        return False
+    if text[following.start].islower():
+        return False
+    return stop != "." or not (len(last.text) == 1 or last.text in lexicon.abbreviations)
+
+
+def _read(sentence: Sentence, lexicon: Lexicon) -> None:
+    """Finds the sentence's clues, cues and subjects."""
+    hits: dict[str, list[Hit[str]]] = {}
+    for hit in lexicon.phrases.find([word.text for word in sentence.words]):
+        hits.setdefault(hit.label, []).append(hit)
+    if not hits:
+        return
+    officials = [h for label, found in hits.items() if label.startswith("official.") for h in found]
+    hidden = set()
+    for mask in hits.get("false_senses", ()):
+        # "aparatur sipil negara | netral" is no "negara netral"
+        if not any(o.start < mask.start < o.end for o in officials):
+            hidden.update(range(mask.start, mask.end))
+    clear = {
+        label: [h for h in found if not hidden.issuperset(range(h.start, h.end))]
+        for label, found in hits.items()
+    }
+    officials = [o for o in officials if not hidden.intersection(range(o.start, o.end))]
+    speech = clear.get("speech", [])
+    duties = [
+        duty
+        for duty in clear.get("duty", ())
+        if not any(0 <= duty.start - no.end <= 3 for no in clear.get("not_about", ()))
+        and not (
+            any(_gap(other, duty) <= 3 for other in clear.get("others", ()))
+            and not any(_gap(official, duty) <= 8 for official in officials)
+        )
+    ]
+    clear["duty"] = duties
+    partisan = clear.get("partisan", [])
+    bystanders = []
+    for label, found in clear.items():
+        if label.startswith("bystander."):
+            for hit in found:
+                if _meant(hit, duties, partisan, speech, officials):
+                    officials.append(hit)
+                else:
+                    bystanders.append(hit)
+
+    sentence.clues = {clue for clue in CLUES if clear.get(clue)}
+    if clear.get("other_elections") and "politics" not in sentence.clues:
+        sentence.clues -= {"duty", "partisan"}
+    sentence.clues |= {"official"} if officials else set()
+    sentence.clues |= {"bystander"} if bystanders else set()
+    for label, found in clear.items():
+        if label.startswith("kind."):
+            sentence.cues[label.removeprefix("kind.")] += len({h.start for h in found})
+    silent = [o for o in officials if not _speaks(o, speech)]
+    for official in silent or officials:
+        sentence.subjects[official.label.partition(".")[2]] += 4
+    for official in bystanders:
+        sentence.subjects[official.label.partition(".")[2]] += 0
+
+
+def _gap(one: Hit[str], other: Hit[str]) -> int:
+    """How many words lie between two phrases."""
+    return max(one.start - other.end, other.start - one.end, 0)
+
+
+def _speaks(official: Hit[str], speech: list[Hit[str]]) -> bool:
+    return any(0 <= verb.start - official.end <= 5 for verb in speech)
+
+
+def _meant(
+    bystander: Hit[str],
+    duties: list[Hit[str]],
+    partisan: list[Hit[str]],
+    speech: list[Hit[str]],
+    officials: list[Hit[str]],
+) -> bool:
+    """Whether the sentence is about the bystander's own neutrality: "netralitas KPU", "Kapolres
+    tidak netral", "Panwascam dukung paslon", but not "Bawaslu ingatkan netralitas"."""
+    for clue in (*duties, *partisan):
+        if _gap(bystander, clue) > 3:
+            continue
+        between = range(min(bystander.end, clue.end), max(bystander.start, clue.start))
+        if any(h.start in between for h in (*speech, *officials)):
+            continue
+        if clue.start >= bystander.end or (clue in duties and not _speaks(bystander, speech)):
+            return True
+    return False
+
+
+def _apply(lexicon: Lexicon, sentences: list[Sentence]) -> None:
+    """Gives each sentence the score of the best rule that it helps to fulfil."""
+    for rule in lexicon.rules:
+        for first in range(len(sentences)):
+            window = sentences[first : first + rule.reach + 1]
+            if not rule.needs <= set().union(*(s.clues for s in window)):
+                continue
+            for sentence in window:
+                if sentence.clues & rule.needs:
+                    sentence.score = max(sentence.score, rule.score)
+
+
+def _weigh(sentences: list[Sentence], lexicon: Lexicon) -> float:
+    """The article's score: its best sentence's, more when others agree, less when it is alone and
+    deep in a long text."""
+    best = max((s.score for s in sentences), default=0.0)
+    agreeing = [n for n, s in enumerate(sentences) if s.score >= lexicon.threshold]
+    if not agreeing:
+        return best
+    titles = sum(s.where == "title" for s in sentences)
+    prominent = agreeing[0] < titles + LEAD
+    if not prominent and len(sentences) > SHORT and len(agreeing) < max(3, len(sentences) / 8):
+        return min(best, lexicon.passing)
+    return round(min(best + 0.02 * (len(agreeing) - 1), 0.99), 2)
+
+
+def _kind(sentences: list[Sentence], proof: list[Sentence], lexicon: Lexicon) -> str:
+    sums: Counter[str] = Counter()
+    lead = sentences[: 1 + LEAD]
+    for sentence in [*lead, *(s for s in proof if s not in lead)]:
+        for kind, count in sentence.cues.items():
+            weight = lexicon.kinds[kind].weight * (2 if sentence.where == "title" else 1)
+            sums[kind] += weight * min(count, 2)
+    if sums:
+        return max(lexicon.kinds, key=lambda kind: sums[kind])
+    said = set().union(*(s.clues for s in proof))
+    return "allegation" if "accused" in said else "outreach" if "duty" in said else "other"
+
+
+def _subjects(proof: list[Sentence]) -> tuple[str, ...]:
+    sums: Counter[str] = Counter()
+    for sentence in proof:
+        weight = 2 if sentence.where == "title" else 1
+        for subject, count in sentence.subjects.items():
+            sums[subject] += weight * count
+    most = max(sums.values(), default=0)
+    named = [s for s, n in sums.most_common() if n and n >= most / 4]
+    return tuple(named) or tuple(s for s in sums if s != "election_organiser")[:1] or ("other",)
+
+
+def _evidence(article: Article, sentences: list[Sentence]) -> tuple[Evidence, ...]:
+    found = []
+    for s in sentences:
+        source = article.title if s.where == "title" else article.text
+        end = s.end
+        while end < len(source) and source[end] in _ENDS + _CLOSING:
+            end += 1
+        found.append(Evidence(source[s.start : end], s.start, end, s.where))
+    return tuple(found)

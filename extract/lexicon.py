@@ -1,0 +1,324 @@
+"""The lexicon: the words and rules by which an article is judged, read from TOML.
+
+The data is `data/lexicon.toml`, written to be read and extended by an operator; this module
+turns it into typed objects, says in one sentence what is wrong with it, and finds its phrases in
+a text.
+"""
+
+import re
+import tomllib
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+DATA = Path(__file__).with_name("data")
+
+GROUPS = (
+    "duty",
+    "partisan",
+    "act",
+    "politics",
+    "oversight",
+    "accused",
+    "speech",
+    "others",
+    "false_senses",
+    "other_elections",
+    "not_about",
+)
+SUBJECTS = (
+    "civil_servant",
+    "military_police",
+    "village_official",
+    "election_organiser",
+    "acting_regional_head",
+)
+KINDS = (
+    "pledge",
+    "sanction",
+    "examination",
+    "statistics",
+    "regulation",
+    "opinion",
+    "allegation",
+    "outreach",
+)
+# What a rule may ask for: official and bystander are the two kinds of mention of a subject.
+CLUES = ("official", "bystander", "duty", "partisan", "act", "politics", "oversight", "accused")
+
+# Styled letters (mathematical and full-width) fold to one plain letter each, so that offsets hold.
+_PLAIN = {
+    code: plain
+    for code in (*range(0x1D400, 0x1D800), *range(0xFF10, 0xFF5B))
+    if len(plain := unicodedata.normalize("NFKC", chr(code))) == 1
+}
+# A change of case inside a run of letters is a lost space: "DenpasarAnggota", "TNIdari".
+_WORD = re.compile(r"[A-Z0-9]{2,}|[A-Z]?[^\W\dA-Z_]+(?:\d[^\W\dA-Z_]*)?|[^\W_]")
+_TERM = re.compile(r"\*?[^\W_]+\*?|#")
+
+Label = TypeVar("Label")
+
+
+class LexiconError(ValueError):
+    """The lexicon cannot be used: the message names the file, the entry and what is wrong."""
+
+
+class Word(NamedTuple):
+    """A word of a text, lower case and in plain letters, at its characters `start` to `end`."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Hit(NamedTuple, Generic[Label]):
+    """A phrase found: the words `start` to `end` (exclusive) carry `label`."""
+
+    label: Label
+    start: int
+    end: int
+
+
+def words(text: str) -> list[Word]:
+    """The words of `text` in order; time linear in its length."""
+    plain = text if text.isascii() else text.translate(_PLAIN)
+    return [Word(m[0].lower(), m.start(), m.end()) for m in _WORD.finditer(plain)]
+
+
+class Phrases(Generic[Label]):
+    """Finds many phrases at once, each carrying a label.
+
+    A phrase is words between spaces. `kampanye*` stands for any word that begins so, `*netral*`
+    for any that contains it, `#` for a number in digits.
+    """
+
+    def __init__(self, labelled: Iterable[tuple[str, Label]]) -> None:
+        self._whole: dict[str, list[tuple[tuple[str, ...], Label]]] = defaultdict(list)
+        self._begins: dict[str, list[tuple[tuple[str, ...], Label]]] = defaultdict(list)
+        self._within: dict[str, list[tuple[tuple[str, ...], Label]]] = defaultdict(list)
+        for phrase, label in labelled:
+            first, *rest = phrase.split()
+            entry = (tuple(rest), label)
+            if first.startswith("*"):
+                self._within[first.strip("*")].append(entry)
+            elif first.endswith("*"):
+                self._begins[first[:-1]].append(entry)
+            else:
+                self._whole[first].append(entry)
+        self._starting = lru_cache(1 << 15)(self._look_up)
+
+    def _look_up(self, word: str) -> tuple[tuple[tuple[str, ...], Label], ...]:
+        found = [*self._whole.get(word, ())]
+        if word.isdigit():
+            found += self._whole.get("#", ())
+        for end in range(2, min(len(word), 40) + 1):
+            found += self._begins.get(word[:end], ())
+        for part, entries in self._within.items():
+            if part in word:
+                found += entries
+        return tuple(found)
+
+    def find(self, texts: Sequence[str]) -> list[Hit[Label]]:
+        """Every phrase in the words `texts`, by place of its first word; they may overlap."""
+        hits = []
+        for start, word in enumerate(texts):
+            for rest, label in self._starting(word):
+                end = start + 1 + len(rest)
+                if end <= len(texts) and all(map(_fits, rest, texts[start + 1 : end])):
+                    hits.append(Hit(label, start, end))
+        return hits
+
+
+def _fits(pattern: str, word: str) -> bool:
+    if pattern == word:
+        return True
+    if pattern == "#":
+        return word.isdigit()
+    if pattern.startswith("*"):
+        return pattern.strip("*") in word
+    return pattern.endswith("*") and word.startswith(pattern[:-1])
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Those who must stay neutral: `names` always mean them; `bystanders` are more often heard or
+    mentioned than meant (a police chief who warns, an election office that investigates)."""
+
+    names: tuple[str, ...]
+    bystanders: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of finding: the words that point to it, and how much one of them weighs."""
+
+    weight: float
+    cues: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Where all clues of `needs` meet within `reach` further sentences, the score is `score`."""
+
+    name: str
+    needs: frozenset[str]
+    reach: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Everything the judgement knows; see `data/lexicon.toml` for what each part means.
+
+    `threshold` is the score (0 to 1) from which an article is a finding; `passing` the most that a
+    passing mention deep in a long article can score.
+    """
+
+    threshold: float
+    passing: float
+    abbreviations: frozenset[str]
+    groups: Mapping[str, tuple[str, ...]]
+    subjects: Mapping[str, Subject]
+    kinds: Mapping[str, Kind]
+    rules: tuple[Rule, ...]
+
+    @cached_property
+    def phrases(self) -> Phrases[str]:
+        """All phrases; the labels are a group's name, `official.SUBJECT`, `bystander.SUBJECT` and
+        `kind.KIND`."""
+        return Phrases(
+            [
+                *((phrase, group) for group in self.groups for phrase in self.groups[group]),
+                *((p, f"official.{name}") for name, s in self.subjects.items() for p in s.names),
+                *(
+                    (p, f"bystander.{name}")
+                    for name, s in self.subjects.items()
+                    for p in s.bystanders
+                ),
+                *((p, f"kind.{name}") for name, k in self.kinds.items() for p in k.cues),
+            ]
+        )
+
+    def clue(self, name: str) -> tuple[str, ...]:
+        """The phrases that give the clue `name`, one of CLUES."""
+        if name == "official":
+            return tuple(p for subject in self.subjects.values() for p in subject.names)
+        if name == "bystander":
+            return tuple(p for subject in self.subjects.values() for p in subject.bystanders)
+        return self.groups[name]
+
+
+def load(path: Path | None = None) -> Lexicon:
+    """Reads and checks a lexicon; without `path` the one that comes with the project.
+
+    Raises LexiconError.
+    """
+    path = path or DATA / "lexicon.toml"
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise LexiconError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError alike
+        raise LexiconError(f"{path}: is not valid TOML: {error}") from error
+    return _Reader(path).lexicon(data)
+
+
+@cache
+def default() -> Lexicon:
+    """The lexicon that comes with the project, read once."""
+    return load()
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the entries of one file; every complaint names the file and the entry."""
+
+    path: Path
+
+    def lexicon(self, data: Mapping[str, Any]) -> Lexicon:
+        parts = ("threshold", "passing", "abbreviations", "groups", "subjects", "kinds", "rules")
+        self.keys(data, "the file", parts)
+        groups = self.table(data["groups"], "groups", GROUPS)
+        subjects = self.table(data["subjects"], "subjects", SUBJECTS)
+        kinds = self.table(data["kinds"], "kinds", KINDS)
+        rules = data["rules"]
+        if not isinstance(rules, list) or not rules:
+            raise self.wrong("rules", "must be at least one [[rules]]")
+        return Lexicon(
+            threshold=self.share(data["threshold"], "threshold"),
+            passing=self.share(data["passing"], "passing"),
+            abbreviations=frozenset(self.phrases(data["abbreviations"], "abbreviations")),
+            groups={name: self.phrases(groups[name], f"groups.{name}") for name in GROUPS},
+            subjects={name: self.subject(subjects[name], f"subjects.{name}") for name in SUBJECTS},
+            kinds={name: self.kind(kinds[name], f"kinds.{name}") for name in KINDS},
+            rules=tuple(self.rule(rule, f"rules[{n}]") for n, rule in enumerate(rules)),
+        )
+
+    def subject(self, value: object, entry: str) -> Subject:
+        table = self.table(value, entry, ("names", "bystanders"))
+        return Subject(
+            self.phrases(table["names"], f"{entry}.names"),
+            self.phrases(table["bystanders"], f"{entry}.bystanders"),
+        )
+
+    def kind(self, value: object, entry: str) -> Kind:
+        table = self.table(value, entry, ("weight", "cues"))
+        weight = table["weight"]
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight > 0:
+            raise self.wrong(f"{entry}.weight", f"must be a number above 0, not {weight!r}")
+        return Kind(float(weight), self.phrases(table["cues"], f"{entry}.cues"))
+
+    def rule(self, value: object, entry: str) -> Rule:
+        table = self.table(value, entry, ("name", "needs", "reach", "score"))
+        if not isinstance(table["name"], str):
+            raise self.wrong(f"{entry}.name", "must be a text")
+        if table["reach"] not in (0, 1, 2):
+            raise self.wrong(f"{entry}.reach", f"must be 0, 1 or 2, not {table['reach']!r}")
+        needs = self.phrases(table["needs"], f"{entry}.needs")
+        if unknown := set(needs) - set(CLUES):
+            raise self.wrong(f"{entry}.needs", f"{sorted(unknown)[0]!r} is none of {list(CLUES)}")
+        if not needs:
+            raise self.wrong(f"{entry}.needs", "must name at least one clue")
+        score = self.share(table["score"], f"{entry}.score")
+        return Rule(table["name"], frozenset(needs), table["reach"], score)
+
+    def table(self, value: object, entry: str, keys: Sequence[str]) -> Mapping[str, Any]:
+        if not isinstance(value, dict):
+            raise self.wrong(entry, "must be a table")
+        self.keys(value, entry, keys)
+        return value
+
+    def keys(self, table: Mapping[str, Any], entry: str, keys: Sequence[str]) -> None:
+        if missing := [key for key in keys if key not in table]:
+            raise self.wrong(entry, f"{missing[0]!r} is missing")
+        if unknown := [key for key in table if key not in keys]:
+            raise self.wrong(entry, f"{unknown[0]!r} is not known; it may hold {list(keys)}")
+
+    def share(self, value: object, entry: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise self.wrong(entry, f"must be a number from 0 to 1, not {value!r}")
+        return float(value)
+
+    def phrases(self, value: object, entry: str) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise self.wrong(entry, "must be a list of phrases")
+        for phrase in value:
+            if not isinstance(phrase, str) or not phrase.strip():
+                raise self.wrong(entry, f"{phrase!r} is not a phrase")
+            if phrase != phrase.lower():
+                raise self.wrong(entry, f"{phrase!r} must be in lower case")
+            for word in phrase.split():
+                if not (_TERM.fullmatch(word) or entry.endswith(".needs")):
+                    raise self.wrong(
+                        entry,
+                        f"{phrase!r}: {word!r} is not a word, 'begin*', '*part*' or '#'"
+                        " (write hyphens and dots as spaces)",
+                    )
+        return tuple(value)
+
+    def wrong(self, entry: str, what: str) -> LexiconError:
+        return LexiconError(f"{self.path}: {entry}: {what}")
