@@ -218,7 +218,7 @@ def _kind(sentences: list[Sentence], proof: list[Sentence], lexicon: Lexicon) ->
     lead = sentences[: 1 + LEAD]
     for sentence in [*lead, *(s for s in proof if s not in lead)]:
         for kind, count in sentence.cues.items():
-            weight = lexicon.kinds[kind].weight * (2 if sentence.where == "title" else 1)
+            weight = lexicon.kinds[kind].weight * (3 if sentence.where == "title" else 1)
             sums[kind] += weight * min(count, 2)
     if sums:
         return max(lexicon.kinds, key=lambda kind: sums[kind])
