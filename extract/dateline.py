@@ -1,0 +1,71 @@
+"""The town that stands before an article's text."""
+
+import re
+
+from extract.clean import BOILERPLATE
+from extract.dates import VISIBLE
+
+_AGENCIES = frozenset(BOILERPLATE["agencies"])
+_NOT_TOWNS = frozenset(BOILERPLATE["not_towns"])
+_DASH = re.compile(r"\s[-–—]{1,3}\s?|(?<=[\w).])[–—]{1,2}\s?|(?<=\w)-{2}\s?|(?<=\))\s?[-–—]{1,2}\s?|(?<=\w)-\s")
+_PART = re.compile(r"[,|()/:]+|\.(?=\s|$)")
+_SITE = re.compile(r"(?:[\w-]+\.)+(?:com|id|net|co|news|org|info|tv|online|my\.id)", re.IGNORECASE)
+_TOWN = re.compile(r"[A-Z][\w'’.]*(?:[ -][A-Z][\w'’.]*){0,3}")
+_GLUED = re.compile(r"\s*\|\s*([A-Z][a-z]+)(?=[A-Z][a-z])")
+_LONGEST = 90  # characters of a dateline
+
+
+def read_dateline(lines: list[str], outlet: str, host: str) -> str | None:
+    """The dateline's town as printed ("SINGARAJA"), from an article's first lines.
+
+    Known forms: "Town, Outlet –", "Outlet, Town -", "Outlet. TOWN –", "Town (AGENCY) -",
+    "Outlet | TownText", "TOWN –", and "TOWN, Outlet" on a line of its own. The outlet is known
+    by its name or its host.
+    """
+    own = {_fold(outlet), _fold(host.removeprefix("www.")), *map(_fold, host.split("."))} - {""}
+    for line in lines:
+        prefix, alone = _prefix(line)
+        if prefix is None:
+            continue
+        parts = [p for part in _PART.split(prefix) if (p := part.strip(" *\"“"))]
+        towns = [p for p in parts if not (_is_outlet(p, own) or VISIBLE.search(p))]
+        named = len(towns) < len(parts)
+        if not towns or not (found := _TOWN.fullmatch(towns[0])):
+            if named and not alone:
+                return None
+            continue
+        town = found[0]
+        if named or (not alone and len(parts) <= 2 and _could_be_town(town)):
+            return town.rstrip(".")
+        if not alone and len(line) > 120:
+            return None
+    return None
+
+
+def _prefix(line: str) -> tuple[str | None, bool]:
+    """What stands before the dash, or the whole of a short line; and whether it stands alone."""
+    head = line[: _LONGEST + 5]
+    if (glued := _GLUED.search(head)) and _SITE.match(head):
+        return f"{head[: glued.start()]}|{glued[1]}", False
+    if (dash := _DASH.search(head)) and dash.start() <= _LONGEST:
+        return line[: dash.start()], False
+    return (line, True) if len(line) <= 60 else (None, False)
+
+
+def _is_outlet(part: str, own: set[str]) -> bool:
+    folded = _fold(part)
+    return folded in own or part.casefold() in _AGENCIES or _SITE.fullmatch(part) is not None or any(
+        len(name) > 4 and folded.startswith(name) for name in own
+    ) or folded.startswith("antara")
+
+
+def _could_be_town(text: str) -> bool:
+    """Whether a name that only a dash sets apart is a town's rather than a person's or office's."""
+    words = text.split()
+    if text.casefold() in _NOT_TOWNS or words[0].casefold().rstrip(".") in _NOT_TOWNS:
+        return False
+    return len(words) <= (3 if text.isupper() else 2)
+
+
+def _fold(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())

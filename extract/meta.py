@@ -1,0 +1,351 @@
+"""What a page says of itself: structured data, headline, authors, section, paid or not."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
+
+from lxml.html import HtmlElement
+
+from extract.clean import BOILERPLATE, BYLINE, Block, compiled
+
+_ARTICLE_TYPES = frozenset(
+    "Article NewsArticle BlogPosting ReportageNewsArticle OpinionNewsArticle AnalysisNewsArticle "
+    "BackgroundNewsArticle ReviewNewsArticle LiveBlogPosting SocialMediaPosting "
+    "AdvertiserContentArticle".split()
+)
+_MAX_JSON = 1_000_000  # characters of one JSON-LD script
+_MAX_NODES = 5_000
+
+_NOBODY = compiled(BOILERPLATE["nobody"])
+_PAID_BRACKETS = compiled(BOILERPLATE["paid_brackets"])
+_PAID_LABELS = compiled(BOILERPLATE["paid_labels"])
+_SEPARATOR = re.compile(r"\s+[|–—•·»«›~-]+\s+|\s*[|»]\s*|\s+:\s+|:\s+")
+_OFFICES = frozenset(BOILERPLATE["offices"])
+_PUBLISHED = (  # meta names, the surest first
+    "article:published_time datepublished content_publisheddate pubdate publishdate publish-date "
+    "publish_date published_time og:published_time dc.date.issued dc.date dcterms.created "
+    "parsely-pub-date sailthru.date cxenseparse:recs:publishtime date"
+).split()
+
+
+@dataclass(slots=True)
+class Meta:
+    """The structured data of a page: the article's JSON-LD object ({} without), `meta` tags by
+    lower-case name, the labels (section, breadcrumb) it carries."""
+
+    article: dict[str, Any]
+    tags: dict[str, str]
+    title_tag: str
+    breadcrumb: list[str] = field(default_factory=list)
+
+    @property
+    def site(self) -> str:
+        """The site's name for itself."""
+        publisher = self.article.get("publisher")
+        named = publisher.get("name") if isinstance(publisher, dict) else None
+        return self.tags.get("og:site_name") or (named if isinstance(named, str) else "")
+
+
+def read_meta(root: HtmlElement, url: str) -> Meta:
+    """Read the structured data of a whole page, before anything is taken out of it."""
+    tags: dict[str, str] = {}
+    for tag in root.iter("meta"):
+        name = tag.get("property") or tag.get("name") or tag.get("itemprop")
+        content = (tag.get("content") or "").strip()
+        if name and content:
+            tags.setdefault(name.lower(), content)
+    objects = list(_objects(root))
+    articles = [o for o in objects if _types(o) & _ARTICLE_TYPES]
+    path = urlsplit(url).path.rstrip("/")
+    own = [a for a in articles if path and path in json.dumps([a.get("mainEntityOfPage"), a.get("url"), a.get("@id")])]
+    pages = [o for o in objects if "WebPage" in _types(o) and "datePublished" in o]
+    article = next(iter(own + articles), None) or next(iter(pages), {})
+    title = root.find(".//title")
+    return Meta(
+        article=article,
+        tags=tags,
+        title_tag=_clean(title.text_content() if title is not None else ""),
+        breadcrumb=[*_breadcrumb(objects), *_visible_breadcrumb(root)],
+    )
+
+
+def _objects(root: HtmlElement) -> Iterator[dict[str, Any]]:
+    """All JSON-LD objects that have a type, outermost first."""
+    queue: list[Any] = []
+    for script in root.xpath('//script[contains(@type, "ld+json")]'):
+        text = (script.text or "").strip().removeprefix("<!--").removesuffix("-->")
+        if len(text) <= _MAX_JSON:
+            try:
+                queue.append(json.loads(text, strict=False))
+            except (ValueError, RecursionError):
+                continue
+    seen = 0
+    while queue and seen < _MAX_NODES:
+        node = queue.pop(0)
+        seen += 1
+        if isinstance(node, list):
+            queue[:0] = node
+        elif isinstance(node, dict):
+            if "@type" in node:
+                yield node
+            queue.extend(v for v in node.values() if isinstance(v, dict | list))
+
+
+def _types(node: dict[str, Any]) -> set[str]:
+    kinds = node.get("@type")
+    return {k for k in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(k, str)}
+
+
+def _breadcrumb(objects: list[dict[str, Any]]) -> Iterator[str]:
+    for trail in objects:
+        items = trail.get("itemListElement")
+        if "BreadcrumbList" not in _types(trail) or not isinstance(items, list):
+            continue
+        for item in items:
+            inner = item.get("item") if isinstance(item, dict) else None
+            name = (item.get("name") if isinstance(item, dict) else None) or (
+                inner.get("name") if isinstance(inner, dict) else None
+            )
+            if isinstance(name, str):
+                yield _clean(name)
+
+
+def _visible_breadcrumb(root: HtmlElement) -> list[str]:
+    links = root.xpath(
+        '//*[contains(translate(concat(@class, " ", @id), "BC", "bc"), "breadcrumb")'
+        ' or contains(@class, "crumbs")]//a'
+    )
+    return [text for link in links[:20] if (text := _clean(link.text_content()))]
+
+
+def stamps(meta: Meta, root: HtmlElement) -> list[tuple[str, str]]:
+    """(source, timestamp) pairs that say when the article was published, the surest first."""
+    found = []
+    for key in ("datePublished", "dateCreated", "uploadDate"):
+        if isinstance(value := meta.article.get(key), str):
+            found.append(("json-ld", value))
+    found += [("meta", meta.tags[name]) for name in _PUBLISHED if name in meta.tags]
+    times = root.xpath("//time[@datetime] | //*[@itemprop='datePublished'][@content or @datetime]")
+    named, others = [], []
+    for time in times[:50]:
+        about = f"{time.get('class')} {time.get('itemprop')}".lower()
+        if "updated" in about and "published" not in about or "modified" in about:
+            continue
+        value = ("time", time.get("datetime") or time.get("content") or "")
+        marked = time.get("pubdate") is not None or "publish" in about or "entry-date" in about
+        (named if marked else others).append(value)
+    return found + named[:1] + (others[:1] if len(others) == 1 else [])
+
+
+def headline(meta: Meta, root: HtmlElement, url: str, outlet: str) -> str:
+    """The article's title without the site's name, "" if there is none.
+
+    What JSON-LD, og:title, `<title>`, the headings and the address's words say is held against
+    each other; the wording that most of them share wins, a heading before the others.
+    """
+    names = _site_names(meta, url, outlet)
+    known = _fold(f"{outlet} {meta.site} {urlsplit(url).hostname}")
+    headings = [
+        text
+        for h in root.xpath("(//h1 | //h2 | //*[@itemprop='headline'])[position() <= 30]")
+        if 2 < len(text := _clean(h.get("content") or h.text_content())) < 300
+        and not all(_fold(word) in known or word.lower() in _OFFICES for word in text.split())
+    ]
+    said = [
+        _clean(text)
+        for text in (
+            meta.article.get("headline"),
+            meta.tags.get("og:title"),
+            meta.tags.get("twitter:title"),
+            meta.title_tag,
+        )
+        if isinstance(text, str) and text.strip()
+    ]
+    said = [_without_site(text, names, headings) for text in said]
+    said = [text for text in said if _fold(text) not in names]
+    witnesses = [_fold(text) for text in said]
+    slug = _slug_words(url)
+    best, most = "", 0.0
+    first_h1 = len(root.findall(".//h1")) == 1
+    for place, text in enumerate([*headings, *said]):
+        folded = _fold(text)
+        if not folded or folded in names:
+            continue
+        votes = float(sum(_agree(folded, other) for other in witnesses))
+        words = set(re.findall(r"\w+", text.lower()))
+        if slug and len(words & slug) >= 0.6 * len(slug):
+            votes += 2  # the address is this page's own, a <title> may be the whole site's
+        votes += 0.5 * (place < len(headings)) + 0.4 * (place == 0 and first_h1)
+        if len(words) == 1 and votes < 2:
+            continue
+        if votes > most:
+            best, most = text, votes
+    return best
+
+
+def _agree(one: str, other: str) -> float:
+    if one == other:
+        return 1.0
+    shorter, longer = sorted((one, other), key=len)
+    return 0.8 if len(shorter) > 15 and longer.startswith(shorter) else 0.0
+
+
+def _without_site(title: str, names: set[str], headings: list[str]) -> str:
+    """A title without the names that a site puts before or after it."""
+    for heading in headings:
+        if len(heading) > 15 and heading in title:
+            return heading
+    for _ in range(4):
+        cuts = list(_SEPARATOR.finditer(title))
+        if not cuts:
+            break
+        last, first = cuts[-1], cuts[0]
+        if _is_name(title[last.end() :], names):
+            title = title[: last.start()]
+        elif _is_name(title[: first.start()], names):
+            title = title[first.end() :]
+        else:
+            break
+    return title.strip()
+
+
+def _is_name(text: str, names: set[str]) -> bool:
+    folded = _fold(text)
+    return folded in names or any(len(n) > 4 and folded.startswith(n) for n in names)
+
+
+def _site_names(meta: Meta, url: str, outlet: str) -> set[str]:
+    host = (urlsplit(url).hostname or "").removeprefix("www.")
+    said = [outlet, meta.site, host, host.split(".")[0], meta.tags.get("application-name", "")]
+    return {folded for text in said if (folded := _fold(text))}
+
+
+def _slug_words(url: str) -> set[str]:
+    parts = [p for p in unquote(urlsplit(url).path).lower().split("/") if p.count("-") >= 2]
+    words = re.findall(r"[^\W_]+", parts[-1].removesuffix(".html")) if parts else []
+    return {w for w in words if not w.isdecimal()}
+
+
+def headline_place(found: list[Block], title: str) -> int | None:
+    """Where the headline stands among the page's blocks."""
+    wanted = _fold(title)
+    places = [i for i, b in enumerate(found) if _fold(b.text) == wanted]
+    tagged = [i for i in places if found[i].element.tag in ("h1", "h2", "h3")]
+    return next(iter(tagged + places), None)
+
+
+def authors(meta: Meta, root: HtmlElement, around: list[str], url: str, outlet: str) -> tuple[str, ...]:
+    """Those who signed: printed beside the headline, in the structured data, at the text's end."""
+    names = _site_names(meta, url, outlet)
+    printed = root.xpath(
+        "//*[@rel='author' or @itemprop='author' or contains(@class, 'author') or contains(@class, 'penulis')"
+        " or contains(@class, 'reporter') or contains(@class, 'byline')]"
+    )
+    sources = [
+        *([_text_of(e) for e in printed[:20] if e.get("class") == first.get("class")] for first in printed[:6]),
+        list(_names(meta.article.get("author"))),
+        [found[1] for line in around if len(line) < 120 and (found := BYLINE.match(line))],
+        [meta.tags[n] for n in ("content_author", "author", "dc.creator", "article:author") if n in meta.tags],
+    ]
+    for source in sources:
+        if people := list(dict.fromkeys(p for text in source for p in _people(text, names))):
+            return tuple(people[:8])
+    return ()
+
+
+def _text_of(element: HtmlElement) -> str:
+    named = element.xpath(".//*[@itemprop='name']")
+    target = named[0] if named else element
+    return _clean(target.get("content") or target.text_content())
+
+
+def _names(value: Any) -> Iterator[str]:
+    for one in value if isinstance(value, list) else [value]:
+        name = one.get("name") if isinstance(one, dict) else one
+        if isinstance(name, str):
+            yield name
+
+
+def _people(text: str, site_names: set[str]) -> Iterator[str]:
+    text = re.sub(r"\W*\bpenulis\b\W*$", "", _clean(text), flags=re.IGNORECASE)
+    if found := BYLINE.match(text):
+        text = found[1]
+    for part in re.split(r"\s*[;|/]\s*|,\s+|\s+[-–]\s+|\s+(?:dan|and|&)\s+|\s*\b(?:Editor|Redaktur|Penyunting)\b.*", text):
+        name = part.strip(" -:.@()")
+        folded = _fold(name)
+        if (
+            3 <= len(name) <= 60
+            and name.count(" ") <= 5
+            and not re.search(r"https?:|\d|[@?!]", name)
+            and name[0].isupper()
+            and not _NOBODY.fullmatch(name)
+            and not _is_name(name, site_names)
+            and folded not in site_names
+        ):
+            yield name
+
+
+def section(meta: Meta, url: str, outlet: str) -> str | None:
+    """The section the outlet filed it under."""
+    for value in (meta.article.get("articleSection"), meta.tags.get("article:section")):
+        first = value[0] if isinstance(value, list) and value else value
+        if isinstance(first, str) and first.strip():
+            return _clean(first)
+    names = _site_names(meta, url, outlet) | {"home", "beranda", "depan", ""}
+    trail = [c for c in meta.breadcrumb if _fold(c) not in names]
+    return trail[0] if trail else None
+
+
+def is_paid(meta: Meta, title: str, lines: list[str], root: HtmlElement) -> bool:
+    """Whether it says it is an advertorial or comes from an official or partner."""
+    if "AdvertiserContentArticle" in _types(meta.article):
+        return True
+    if any(_PAID_BRACKETS.search(text) for text in (title, *lines[:3], *(t[-200:] for t in lines[-4:]))):
+        return True
+    sections = meta.article.get("articleSection")
+    labels = [
+        *(sections if isinstance(sections, list) else [sections]),
+        meta.tags.get("article:section"),
+        *meta.breadcrumb,
+        *(_clean(a.text_content()) for a in root.xpath("//a[contains(@rel, 'category')]")[:10]),
+        *lines[:2],
+    ]
+    return any(isinstance(label, str) and _PAID_LABELS.fullmatch(label.strip()) for label in labels)
+
+
+def image(meta: Meta, url: str) -> str | None:
+    """The address of the article's picture."""
+    value: Any = meta.tags.get("og:image") or meta.tags.get("twitter:image") or meta.article.get("image")
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, dict):
+        value = value.get("url")
+    if not isinstance(value, str) or not value.strip():
+        return None
+    try:
+        return urljoin(url, value.strip())
+    except ValueError:
+        return None
+
+
+def language(root: HtmlElement, text: str) -> str | None:
+    """The text's language: Indonesian is known by its commonest words, whatever the page claims."""
+    words = Counter(re.findall(r"[a-z]+", text.lower()))
+    common = sum(words[w] for w in ("yang", "dan", "di", "untuk", "dengan", "dari", "dalam", "ini"))
+    if common > 0.04 * max(words.total(), 1):
+        return "id"
+    claimed = (root.get("lang") or "").strip().lower()[:2]
+    return claimed if claimed.isalpha() else None
+
+
+def _clean(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _fold(text: str) -> str:
+    """Letters and digits only, to compare what is printed differently."""
+    return "".join(c for c in text.casefold() if c.isalnum())

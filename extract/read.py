@@ -1,0 +1,187 @@
+"""From a page's bytes to an article: pure, without network, clock or database."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import ftfy
+from ftfy.badness import is_bad
+from lxml import etree
+from lxml.html import HtmlElement, HTMLParser, document_fromstring
+from w3lib.encoding import (
+    html_body_declared_encoding,
+    http_content_type_encoding,
+    read_bom,
+    resolve_encoding,
+)
+
+from extract import dates, meta
+from extract.article import Article, Page
+from extract.clean import (
+    BOILERPLATE,
+    Block,
+    article_blocks,
+    article_lines,
+    blocks,
+    compiled,
+    is_list,
+    prune,
+)
+from extract.dateline import read_dateline
+from extract.pager import missing_pages, pager_links
+
+MAX_BYTES = 10_000_000
+MAX_TAGS = 100_000  # an article's page has hundreds, seldom ten thousand
+MIN_TEXT = 120  # characters of an article's text
+
+_ERRORS = compiled(BOILERPLATE["errors"])
+_LISTS = compiled(BOILERPLATE["lists"])
+_INVALID = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0x7F, 0xFFFE, 0xFFFF])
+_MATH_LETTERS = re.compile("[\U0001d400-\U0001d7ff]+")
+
+
+def read(
+    pages: Sequence[Page], *, zone: ZoneInfo, outlet: str = "", listed: datetime | None = None
+) -> Article | None:
+    """Read an article from its first page and, where it is split, the following ones in order.
+
+    `zone` is the outlet's time zone, `outlet` its name as it stands in datelines, `listed` an
+    aware datetime that a feed or sitemap gave, used where the page has none. The texts are
+    joined; what an earlier page has said already is not repeated. None if the first page is no
+    article: an index, an empty or error page, not HTML. Raises ValueError without any page.
+    """
+    if not pages:
+        raise ValueError("read() needs at least one page")
+    first = _read_page(pages[0], zone, outlet, listed, MIN_TEXT)
+    if first is None:
+        return None
+    following = [_read_page(page, zone, outlet, listed, 1) for page in pages[1:]]
+    lines = first.text.split("\n")
+    known = set(lines)
+    for article in filter(None, following):
+        for line in article.text.split("\n"):
+            if line not in known and line != first.title:
+                lines.append(line)
+                known.add(line)
+    links = [link for article in (first, *filter(None, following)) for link in article.pages]
+    return replace(
+        first,
+        text="\n".join(lines),
+        pages=missing_pages(links, [page.url for page in pages]),
+        paid=first.paid or any(a.paid for a in following if a),
+    )
+
+
+def _read_page(
+    page: Page, zone: ZoneInfo, outlet: str, listed: datetime | None, least: int
+) -> Article | None:
+    root = parse(page)
+    if root is None:
+        return None
+    about = meta.read_meta(root, page.url)
+    title = mend(meta.headline(about, root, page.url, outlet))
+    if not title or _is_no_article(page.url, title):
+        return None
+    links = pager_links(root, page.url)
+    given = meta.stamps(about, root)
+    prune(root)
+    everything = blocks(root)
+    place = meta.headline_place(everything, title)
+    found = article_blocks(root, everything, place)
+    lines = [mend(line) for line in article_lines(found, title)]
+    if sum(map(len, lines)) < least:
+        return None
+    if not about.article and is_list(found, few=_LISTS.fullmatch(title) is not None):
+        return None
+    near = _around(everything, found, place)
+    published, published_from = dates.published(
+        given, near, url=page.url, zone=zone, fetched=page.fetched, listed=listed
+    )
+    text = "\n".join(lines)
+    host = urlsplit(page.url).hostname or ""
+    return Article(
+        url=page.url,
+        title=title,
+        text=text,
+        authors=meta.authors(about, root, [*near, *(b.text for b in found[-4:])], page.url, outlet),
+        published=published,
+        published_from=published_from,
+        dateline=read_dateline(lines[:6], outlet, host),
+        section=meta.section(about, page.url, outlet),
+        image=meta.image(about, page.url),
+        language=meta.language(root, text),
+        paid=meta.is_paid(about, title, lines, root),
+        pages=links,
+    )
+
+
+def _is_no_article(url: str, title: str) -> bool:
+    parts = urlsplit(url)
+    front = parts.path.strip("/") in ("", "index.php", "index.html") and not parts.query
+    return front or _ERRORS.fullmatch(title) is not None
+
+
+def _around(everything: list[Block], found: list[Block], headline: int | None) -> list[str]:
+    """The short lines about the headline, nearest first: dates and bylines stand there. Above it
+    only what shares its box, for the page's head tells today's date."""
+    body = next((i for i, b in enumerate(everything) if found and b is found[0]), 0)
+    start = body if headline is None else headline
+    end = next((i for i, b in enumerate(everything) if i >= body and len(b.text) > 120), body)
+    box = set(islice(everything[start].element.iterancestors(), 3)) if everything else set()
+    above = [b for b in everything[max(start - 8, 0) : start] if box & set(b.element.iterancestors())]
+    near = [*everything[start + 1 : max(end, start + 1)][:20], *reversed(above), *found[-3:]]
+    return [b.text for b in near if len(b.text) < 120 and b.text.count(" ") < 16]
+
+
+def parse(page: Page) -> HtmlElement | None:
+    """The page's tree, or None where it is not HTML or beyond all measure."""
+    html = page.html
+    if not 0 < len(html) <= MAX_BYTES or html.count(b"<") > MAX_TAGS:
+        return None
+    text = decode(html, page.charset).translate(_INVALID)
+    head = text[:2000].lstrip().lower()
+    if not re.match(r"<(?!\?xml\b(?!.{0,300}<html)|rss|feed|urlset|sitemapindex)", head, re.DOTALL):
+        return None
+    try:
+        root = document_fromstring(text.encode(), parser=_parser())
+    except (etree.LxmlError, ValueError):
+        return None
+    return root if root.find("body") is not None else None
+
+
+def _parser() -> HTMLParser:
+    return HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
+
+
+def decode(html: bytes, charset: str | None) -> str:
+    """The text of a page: by its byte order mark, as UTF-8 if it is that, else by what the HTTP
+    header or the page declares. Whoever declares UTF-8 and is not has Windows-1252, unless most
+    of it is UTF-8 with a few broken bytes."""
+    mark, _ = read_bom(html)
+    if mark:
+        return html.decode(mark, "replace")
+    try:
+        return html.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    header = http_content_type_encoding(f"text/html; charset={charset}") if charset else None
+    for declared in (header, html_body_declared_encoding(html)):
+        name = declared and resolve_encoding(declared)
+        if name and name not in ("utf-8", "ascii") and not name.startswith("utf-16"):
+            return html.decode(name, "replace")
+    text = html.decode("utf-8", "replace")
+    whole = sum(c > "\x7f" and c != "\ufffd" for c in text)
+    return text if whole > text.count("\ufffd") else html.decode("cp1252", "replace")
+
+
+def mend(text: str) -> str:
+    """A line with mojibake undone, mathematical letters (𝐁𝐞𝐫𝐢𝐭𝐚) made plain, in NFC."""
+    if is_bad(text):
+        text = " ".join(ftfy.fix_encoding(text).split())
+    text = _MATH_LETTERS.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
+    return unicodedata.normalize("NFC", text)
