@@ -110,17 +110,15 @@ def _fillers(
     authors: list[str],
     times: list[time],
 ) -> Iterator[dict[str, Any]]:
-    """`count` articles over the last `days` days, no two with the same headline."""
+    """`count` articles over the last `days` days, no two alike."""
     topics = tomllib.loads((FOLDER / f"stock-{stock}.toml").read_text("utf-8"))["topic"]
     choice = random.Random(outlet)  # noqa: S311 (nothing secret: the same fillers every time)
-    headlines = [
-        (topic, title, town) for topic in topics for title in topic["titles"] for town in towns
-    ]
-    for index, (topic, title, town) in enumerate(choice.sample(headlines, count)):
+    stories = [(topic, town) for topic in topics for town in towns]
+    for index, (topic, town) in enumerate(choice.sample(stories, count)):
         words = {"town": town, "number": str(choice.randint(12, 240))}
-        body = [choice.choice(topic["leads"]), *choice.sample(topic["sentences"], 3)]
+        body = [topic["lead"], *choice.sample(topic["sentences"], 3)]
         yield {
-            "title": title.format(**words),
+            "title": topic["title"].format(**words),
             "text": "\n".join(paragraph.format(**words) for paragraph in body),
             "town": town,
             "author": choice.choice(authors),

@@ -130,8 +130,8 @@ class Blogger:
         return Response(self._page(request.base, heading, main))
 
     def _article(self, request: Request) -> Response:
-        """`?page=N` shows one part, `?page=all` the whole, `?amp=1` the AMP twin; date and photo
-        caption stand on the first part only. Anything else in the query changes nothing."""
+        """`?page=N` shows one part, `?page=all` the whole, `?amp=1` the AMP twin; the date stands
+        on the first part only. Anything else in the query changes nothing."""
         article = next((a for a in self.articles if a.path == request.path), None)
         if article is None:
             return self._missing(request)
