@@ -14,7 +14,7 @@ from pydantic import AnyHttpUrl, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class SettingsError(Exception):
+class SettingsError(ValueError):
     """A setting that cannot be used; its text is one sentence for the operator."""
 
 
@@ -118,6 +118,7 @@ TWISTED_DNS_RESOLVER = "crawler.middlewares.PublicResolver"
 
 # Politeness. The delay is exact (no jitter): "at least a second" is a promise.
 ROBOTSTXT_OBEY = True
+ROBOTSTXT_USER_AGENT = "Pantau"
 CONCURRENT_REQUESTS_PER_DOMAIN = 1
 DOWNLOAD_DELAY = _settings.delay
 DOWNLOAD_DELAY_JITTER = 0

@@ -49,7 +49,7 @@ def last_finished(session: Session) -> datetime | None:
 
 
 def completed(session: Session, outlet: str, source: str) -> datetime | None:
-    """When the last reading of this source that came to its end began."""
+    """When the last reading of this source that came to its end ended."""
     row = session.get(Source, (outlet, source))
     return row.completed if row else None
 
@@ -59,20 +59,14 @@ def note_reading(
     outlet: str,
     source: str,
     *,
-    began: datetime | None,
+    completed: datetime | None,
     error: str | None,
     validators: Mapping[str, tuple[str | None, str | None]],
 ) -> None:
-    """Note how a reading of a source ended: `began` where it came to its end, with the (ETag,
-    Last-Modified) of the addresses it read; `error` where it failed."""
-    session.merge(
-        Source(
-            outlet=outlet,
-            name=source,
-            completed=began or completed(session, outlet, source),
-            error=error,
-        )
-    )
+    """Note how a reading of a source ended: `completed`, when, if it came to its end, with the
+    (ETag, Last-Modified) of the addresses it read; `error` where it failed."""
+    row = session.merge(Source(outlet=outlet, name=source, error=error))
+    row.completed = completed or row.completed
     for url, (etag, last_modified) in validators.items():
         values = {"etag": etag, "last_modified": last_modified}
         insert = upsert(session, Validator).values(url=url, **values)

@@ -94,6 +94,7 @@ def record(
                 if _changed(row, link):
                     row.state, row.modified, row.attempts = State.PENDING, link.modified, 0
                     discovery.changed.append(url)
+                    discovery.unread += 1
                 else:
                     discovery.settled.append(url)
         if fresh:

@@ -61,7 +61,7 @@ class Link(Base):
 class Source(Base):
     """How far one source of an outlet has been read.
 
-    `completed` is when the last reading that came to its end began: what was discovered before it
+    `completed` is when the last reading that came to its end ended: what was discovered until then
     is known, what came later may be the trace of a reading that was cut short.
     """
 

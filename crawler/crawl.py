@@ -1,0 +1,243 @@
+"""One outlet's crawl: its lease, its links and their outcomes, its report.
+
+The order of things is what keeps every finding: a link is recorded as pending before it is
+fetched; its outcome is committed; only then is its URL settled in the seen-set.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from crawler.examine import Examination
+from crawler.shared import Shared
+from storage import crawls, findings, leases, links
+from storage.crawls import Counts
+from storage.links import Discovery, Link, Outcome
+from storage.models import State
+from storage.seen import Claim
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+URL_LEASE_SECONDS = 900
+CLAIM_BATCH = 20
+STORE_BATCH = 200
+STORE_SECONDS = 1.0
+MAX_FAILURES_IN_A_ROW = 10
+
+
+class OutletBusyError(Exception):
+    """Another process crawls the outlet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of a link, to be stored: its outcome and, where it is FOUND, the examination."""
+
+    outcome: Outcome
+    examination: Examination | None = None
+
+
+class OutletCrawl:
+    """The crawl of the outlet `name`, from `begin` to `end`.
+
+    `counts` is its report so far. `stop` is called when it must not go on (the lease is lost, the
+    outlet does not answer any more), with the reason."""
+
+    def __init__(self, shared: Shared, name: str, run: str, stop: Callable[[str], None]) -> None:
+        self.shared = shared
+        self.name = name
+        self.run = run
+        self.counts = Counts()
+        self.found: list[int] = []
+        self._stop = stop
+        self._me = secrets.token_hex(8)
+        self._waiting: list[Outcome] = []
+        self._doubtful: list[Outcome] = []
+        self._answered = False
+        self._flushing = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._id: int | None = None
+
+    # --- beginning and ending ---------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Take the outlet's lease, waiting for one whose holder may have died to end.
+
+        Raises OutletBusyError."""
+        deadline = time.monotonic() + self.shared.settings.lease_seconds * 1.5
+        while not await self._lease():
+            if time.monotonic() > deadline:
+                raise OutletBusyError(f"{self.name} is being crawled by another process")
+            await asyncio.sleep(min(1.0, self.shared.settings.lease_seconds / 4))
+        self._id = await self.store(crawls.begin, self.run, self.name, _now())
+        self._tasks = [
+            asyncio.create_task(self._keep_lease()),
+            asyncio.create_task(self._flush_now_and_then()),
+        ]
+
+    async def end(self) -> None:
+        """Store what is still to be stored and give the lease back."""
+        async with self._flushing:
+            for task in self._tasks:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._id is None:
+            return
+        if self._answered and len(self._doubtful) < MAX_FAILURES_IN_A_ROW:
+            self._waiting += self._doubtful
+        await self._flush()
+        await self.store(crawls.finish, self._id, self.counts, _now())
+        await self.store(leases.release, self._lease_name, self._me)
+
+    @property
+    def _lease_name(self) -> str:
+        return f"crawl {self.name}"
+
+    async def _lease(self) -> bool:
+        seconds = self.shared.settings.lease_seconds
+        return await self.store(leases.acquire, self._lease_name, self._me, seconds, _now())
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(self.shared.settings.lease_seconds / 3)
+            if not await self._lease():
+                self._stop("another process has taken its lease")
+                return
+
+    # --- links ------------------------------------------------------------------------------------
+
+    async def record(
+        self,
+        listed: Sequence[Link],
+        *,
+        known_before: datetime | None,
+        oldest: datetime | None,
+    ) -> Discovery:
+        """Claim and record the links of one page of a source; see `storage.links.record`."""
+        claims = await self._claim([link.url for link in listed])
+        ours = [link for link, claim in zip(listed, claims, strict=True) if claim != Claim.TAKEN]
+        discovery = await self.store(
+            links.record,
+            self.name,
+            ours,
+            now=_now(),
+            known_before=known_before,
+            oldest=oldest,
+        )
+        # What the database knows better than the seen-set is put right there.
+        await asyncio.to_thread(self.shared.seen.settle, discovery.settled)
+        await asyncio.to_thread(self.shared.seen.release, discovery.skipped, self.name)
+        self.count(links=len(listed), new=len(discovery.new))
+        return discovery
+
+    async def pending(self, limit: int) -> list[Link]:
+        """What is to be fetched, the newest first."""
+        return await self.store(links.pending, self.name, limit)
+
+    async def claimed(self, batch: Sequence[Link]) -> list[Link]:
+        """Those of `batch` that nobody else is working on, leased anew."""
+        claims = await self._claim([link.url for link in batch])
+        return [link for link, claim in zip(batch, claims, strict=True) if claim != Claim.TAKEN]
+
+    async def _claim(self, urls: Sequence[str]) -> list[Claim]:
+        # The outlet's lease makes this crawl the only one of the outlet: leases in the outlet's
+        # name are this crawl's, or those of a crawl that died.
+        return await asyncio.to_thread(self.shared.seen.claim, urls, self.name, URL_LEASE_SECONDS)
+
+    # --- outcomes ---------------------------------------------------------------------------------
+
+    async def keep(self, kept: Kept) -> None:
+        """Store what became of a link: a finding at once, in a transaction of its own; others
+        together, within a second.
+
+        A failure that may be the outlet's and not the page's counts against the page only when
+        another page answers: an outlet that is down, or a day without internet, loses nothing."""
+        outcome = kept.outcome
+        if outcome.state == State.FAILED:
+            self.failed(outcome.error or "")
+        if outcome.state == State.FAILED and not outcome.final:
+            self._doubtful.append(outcome)
+            if len(self._doubtful) == MAX_FAILURES_IN_A_ROW:
+                self._stop(f"gave up: {MAX_FAILURES_IN_A_ROW} pages in a row failed")
+            return
+        self._answered = True
+        self._waiting += self._doubtful
+        self._doubtful = []
+        if outcome.state == State.FOUND and kept.examination:
+            await self._keep_finding(outcome, kept.examination)
+            return
+        self._waiting.append(outcome)
+        if len(self._waiting) >= STORE_BATCH:
+            await self._flush()
+
+    async def _keep_finding(self, outcome: Outcome, examination: Examination) -> None:
+        article, verdict = examination.article, examination.verdict
+        assert article
+        assert verdict
+
+        def store(session: Session) -> tuple[int, bool]:
+            now = _now()
+            kept = findings.keep(session, outcome.url, article, verdict, examination.snapshots, now)
+            links.settle(session, [outcome], now)
+            return kept
+
+        finding_id, new = await self.store(store)
+        await asyncio.to_thread(self.shared.seen.settle, [outcome.url])
+        if new:
+            self.found.append(finding_id)
+            self.count(findings=1)
+
+    async def _flush(self) -> None:
+        async with self._flushing:
+            outcomes = list(self._waiting)
+            if not outcomes:
+                return
+            settled = await self.store(links.settle, outcomes, _now())
+            self._waiting = self._waiting[len(outcomes) :]
+            await asyncio.to_thread(self.shared.seen.settle, settled)
+            unsettled = {outcome.url for outcome in outcomes}.difference(settled)
+            await asyncio.to_thread(self.shared.seen.release, sorted(unsettled), self.name)
+
+    async def _flush_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(STORE_SECONDS)
+            try:
+                await self._flush()
+            except Exception:
+                logger.exception("outcomes of %s could not be stored; trying again", self.name)
+
+    # --- the report -------------------------------------------------------------------------------
+
+    def count(self, **more: int) -> None:
+        """Add to the report's counts."""
+        self.counts = replace(
+            self.counts, **{name: getattr(self.counts, name) + n for name, n in more.items()}
+        )
+
+    def failed(self, reason: str) -> None:
+        """Count an error; the first one's reason is the report's note."""
+        self.count(errors=1)
+        if self.counts.note is None:
+            self.counts = replace(self.counts, note=reason)
+
+    async def store(self, function: Callable[..., T], *args: object, **kwargs: object) -> T:
+        """Run `function(session, …)` in a transaction, off the event loop."""
+
+        def run() -> T:
+            with self.shared.transaction() as session, session.begin():
+                return function(session, *args, **kwargs)
+
+        return await asyncio.to_thread(run)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,46 @@
+"""Download errors, in words for a report."""
+
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadTimeoutError,
+    IgnoreRequest,
+    ResponseDataLossError,
+)
+
+import settings
+
+_WORDS: dict[type[Exception], str] = {
+    CannotResolveHostError: "its name cannot be resolved",
+    DownloadConnectionRefusedError: "it refuses the connection",
+    DownloadTimeoutError: f"it did not answer within {settings.DOWNLOAD_TIMEOUT} s",
+    DownloadCancelledError: (f"it is larger than {settings.DOWNLOAD_MAXSIZE // 1024**2} MB"),
+    ResponseDataLossError: "its answer broke off",
+}
+
+
+class UnreachableError(IgnoreRequest):
+    """The outlet does not answer, so that nothing may be asked of it."""
+
+
+class ForbiddenError(IgnoreRequest):
+    """The outlet, or our own rules, do not want this address to be fetched."""
+
+
+class WaitError(IgnoreRequest):
+    """The outlet asked to be left alone for longer than a crawl waits."""
+
+
+def in_words(error: BaseException) -> str:
+    """Why a download failed, in one line."""
+    for kind, words in _WORDS.items():
+        if isinstance(error, kind):
+            return words
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether trying again another day is no use."""
+    return isinstance(error, DownloadCancelledError | ForbiddenError)

@@ -1,0 +1,96 @@
+"""Reading and judging pages in worker processes, off the event loop."""
+
+import asyncio
+import multiprocessing
+import os
+import resource
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from pebble import ProcessPool
+
+from extract.article import Article, Page, Verdict
+from extract.judge import judge
+from extract.read import read
+from storage.findings import Snapshot
+
+SECONDS = 30  # for one article; a worker that takes longer is ended
+MEMORY = 2 * 1024**3  # address space of a worker
+TASKS = 2000  # after so many a worker is replaced, so that no leak adds up
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is known of an article before its page is read: the outlet's zone, name and home, and
+    the date its source gave."""
+
+    zone: ZoneInfo
+    title: str
+    province: str | None = None
+    regency: str | None = None
+    listed: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What a page came to: an article (or none), its verdict and, where it is relevant, the
+    snapshots that prove it."""
+
+    article: Article | None
+    verdict: Verdict | None = None
+    snapshots: tuple[Snapshot, ...] = ()
+
+
+def examine(pages: Sequence[Page], context: Context) -> Examination:
+    """Read and judge one article, given as its pages in order."""
+    article = read(pages, zone=context.zone, outlet=context.title, listed=context.listed)
+    if article is None:
+        return Examination(None)
+    verdict = judge(article, province=context.province, regency=context.regency)
+    snapshots = tuple(map(Snapshot.of, pages)) if verdict.relevant else ()
+    return Examination(article, verdict, snapshots)
+
+
+class ExaminationError(Exception):
+    """A page that could not be examined; its text is one line for the report."""
+
+
+class Examiners:
+    """A pool of `workers` processes that examine pages.
+
+    At most two articles a worker are under way at a time: who wants more waits, and with it the
+    download of further pages."""
+
+    def __init__(self, workers: int) -> None:
+        workers = workers or os.cpu_count() or 1
+        self._pool = ProcessPool(
+            max_workers=workers,
+            max_tasks=TASKS,
+            initializer=_set_up,
+            initargs=[os.getpid()],
+            context=multiprocessing.get_context("spawn"),
+        )
+        self._places = asyncio.Semaphore(2 * workers)
+
+    async def examine(self, pages: Sequence[Page], context: Context) -> Examination:
+        """See the function `examine`. Raises ExaminationError."""
+        async with self._places:
+            future = self._pool.schedule(examine, args=[pages, context], timeout=SECONDS)
+            try:
+                result: Examination = await asyncio.wrap_future(future)
+            except TimeoutError:
+                raise ExaminationError(f"reading it took longer than {SECONDS} s") from None
+            except Exception as error:
+                raise ExaminationError(f"reading it failed: {error!r}") from error
+            return result
+
+    def close(self) -> None:
+        """End the workers."""
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+
+def _set_up(parent: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -1,0 +1,204 @@
+"""What keeps a crawl polite and safe: downloader middlewares and the name resolver."""
+
+import asyncio
+import email.utils
+import ipaddress
+import logging
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from scrapy import Spider
+from scrapy.crawler import Crawler
+from scrapy.downloadermiddlewares.retry import RetryMiddleware
+from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
+from scrapy.exceptions import IgnoreRequest
+from scrapy.extensions.throttle import AutoThrottle
+from scrapy.http import Request, Response
+from scrapy.http.request import NO_CALLBACK
+from scrapy.resolver import CachingHostnameResolver
+from scrapy.robotstxt import RobotParser
+from scrapy.utils.httpobj import urlparse_cached
+from scrapy.utils.misc import build_from_crawler
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.base import ReactorBase
+from twisted.internet.interfaces import (
+    IHostResolution,
+    IResolutionReceiver,
+)
+from zope.interface.declarations import implementer
+
+import settings
+from crawler.errors import ForbiddenError, UnreachableError, WaitError, in_words
+
+logger = logging.getLogger(__name__)
+
+MAX_WAIT_SECONDS = 120  # a Retry-After beyond this ends the outlet's crawl for now
+MAX_CRAWL_DELAY_SECONDS = 60
+MAX_ROBOTS_BYTES = 500 * 1024  # RFC 9309, 2.5
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the open internet."""
+    return ipaddress.ip_address(address).is_global
+
+
+class OneSlot:
+    """All of an outlet's hosts share one download slot, and with it one delay."""
+
+    def __init__(self, slot: str) -> None:
+        self.slot = slot
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> "OneSlot":
+        assert crawler.spidercls
+        return cls(crawler.spidercls.name)
+
+    def process_request(self, request: Request) -> None:
+        request.meta["download_slot"] = self.slot
+
+
+class PrivateAddresses:
+    """Keeps requests to private and loopback addresses from being made (see PublicResolver, which
+    does the same for what a name resolves to)."""
+
+    def process_request(self, request: Request) -> None:
+        if settings.load().allow_private_addresses:
+            return
+        host = urlparse_cached(request).hostname or ""
+        try:
+            public = is_public(host)
+        except ValueError:  # a name: the resolver will tell
+            public = True
+        if not public:
+            raise ForbiddenError(f"{host} is a private address")
+
+
+class PublicResolver(CachingHostnameResolver):
+    """Resolves names to public addresses only, unless private ones are allowed."""
+
+    def __init__(self, reactor: ReactorBase, cache_size: int) -> None:
+        super().__init__(reactor, cache_size)
+        self._public_only = not settings.load().allow_private_addresses
+
+    def resolveHostName(  # noqa: N802 (Twisted's name)
+        self,
+        resolutionReceiver: Any,  # noqa: N803
+        *args: Any,
+        **kwargs: Any,
+    ) -> IHostResolution:
+        if self._public_only:
+            resolutionReceiver = _PublicOnly(resolutionReceiver)  # noqa: N806
+        return super().resolveHostName(resolutionReceiver, *args, **kwargs)
+
+
+@implementer(IResolutionReceiver)
+class _PublicOnly:
+    def __init__(self, receiver: Any) -> None:
+        self._receiver = receiver
+
+    def resolutionBegan(self, resolution: IHostResolution) -> None:  # noqa: N802
+        self._receiver.resolutionBegan(resolution)
+
+    def addressResolved(self, address: IPv4Address | IPv6Address) -> None:  # noqa: N802
+        if is_public(address.host):
+            self._receiver.addressResolved(address)
+
+    def resolutionComplete(self) -> None:  # noqa: N802
+        self._receiver.resolutionComplete()
+
+
+class Robots(RobotsTxtMiddleware):
+    """robots.txt as RFC 9309 has it, from the very first request on.
+
+    Scrapy's own (2.14.2 to 2.19.0) lets requests through that queue up while robots.txt is being
+    fetched, and all of them where it answers 5xx; and it does not apply Crawl-delay.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._rules: dict[str, asyncio.Task[RobotParser | None]] = {}
+
+    async def robot_parser(self, request: Request) -> RobotParser | None:
+        parts = urlparse_cached(request)
+        if parts.netloc not in self._rules:
+            url = f"{parts.scheme}://{parts.netloc}/robots.txt"
+            self._rules[parts.netloc] = asyncio.create_task(self._fetch(url))
+        return await asyncio.shield(self._rules[parts.netloc])
+
+    async def _fetch(self, url: str) -> RobotParser | None:
+        request = Request(
+            url,
+            priority=self.DOWNLOAD_PRIORITY,
+            meta={"dont_obey_robotstxt": True},
+            callback=NO_CALLBACK,
+        )
+        assert self.crawler.engine
+        try:
+            response = await self.crawler.engine.download_async(request)
+        except (IgnoreRequest, Exception) as error:  # noqa: BLE001
+            raise UnreachableError(f"unreachable: {in_words(error)}") from None
+        if response.status >= 500 or response.status == 429:
+            raise UnreachableError(f"robots.txt: HTTP {response.status}, so nothing may be fetched")
+        if response.status >= 400:
+            return None  # there are no rules
+        rules: RobotParser = build_from_crawler(
+            self._parserimpl,
+            self.crawler,
+            response.body[:MAX_ROBOTS_BYTES],
+        )
+        self._slow_down(rules)
+        return rules
+
+    def process_request_2(self, rp: RobotParser | None, request: Request) -> None:
+        try:
+            super().process_request_2(rp, request)
+        except IgnoreRequest:
+            raise ForbiddenError("robots.txt forbids it") from None
+
+    def _slow_down(self, rules: RobotParser) -> None:
+        """Apply Crawl-delay as the least delay of the outlet's slot."""
+        asked = rules.crawl_delay(self._robotstxt_useragent or self._default_useragent)
+        if not asked:
+            return
+        delay = min(float(asked), MAX_CRAWL_DELAY_SECONDS)
+        throttle = self.crawler.get_extension(AutoThrottle)
+        if throttle:
+            throttle.mindelay = max(throttle.mindelay, delay)
+            throttle.maxdelay = max(throttle.maxdelay, delay)
+        assert self.crawler.engine
+        for slot in self.crawler.engine.downloader.slots.values():
+            slot.delay = max(slot.delay, delay)
+
+
+class RetryAfter(RetryMiddleware):
+    """Retries what may have been a passing failure; where the outlet says when (Retry-After), not
+    earlier, and nothing else of it either."""
+
+    def process_response(
+        self, request: Request, response: Response, spider: Spider | None = None
+    ) -> Request | Response:
+        if response.status in (429, 503) and (wait := _seconds(response)) is not None:
+            if wait > MAX_WAIT_SECONDS:
+                raise WaitError(f"HTTP {response.status}, it asked to wait {wait:.0f} s")
+            self._pause(request, wait)
+        return super().process_response(request, response)
+
+    def _pause(self, request: Request, seconds: float) -> None:
+        assert self.crawler.engine
+        slot = self.crawler.engine.downloader.slots[request.meta["download_slot"]]
+        slot.delay = max(slot.delay, 0.001)  # a slot without a delay does not look at lastseen
+        slot.lastseen = max(slot.lastseen, monotonic() + seconds - slot.delay)
+
+
+def _seconds(response: Response) -> float | None:
+    header = (response.headers.get("Retry-After") or b"").decode("latin-1").strip()
+    if header.isdigit():
+        return float(header)
+    try:
+        moment = email.utils.parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

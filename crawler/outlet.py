@@ -1,0 +1,38 @@
+"""What an outlet is."""
+
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+from zoneinfo import ZoneInfo
+
+from crawler import urls
+
+WIB = ZoneInfo("Asia/Jakarta")
+WITA = ZoneInfo("Asia/Makassar")
+WIT = ZoneInfo("Asia/Jayapura")
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A publisher with a site. `title` is its name as it prints it, `domain` where its pages live
+    (with a port, if it has one), `zone` the time zone of its dates, `regency` and `province` where
+    it is at home."""
+
+    title: str
+    domain: str
+    province: str | None = None
+    regency: str | None = None
+    zone: ZoneInfo = WIB
+    scheme: str = "https"
+
+    def url(self, path: str) -> str:
+        """The address of `path` on the outlet's site."""
+        return urljoin(f"{self.scheme}://{self.domain}/", path)
+
+    def owns(self, url: str) -> bool:
+        """Whether `url` is on the outlet's site, its www, AMP and mobile twins included."""
+        return urls.host(url) == urls.host(self.url("/"))
+
+    @property
+    def hostname(self) -> str:
+        """The domain without port and www: what the outlet's hosts end in."""
+        return (urlsplit(self.url("/")).hostname or "").removeprefix("www.")

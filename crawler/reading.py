@@ -1,0 +1,118 @@
+"""Reading an outlet's sources: politely, conditionally, back to what is known."""
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import scrapy
+from scrapy.http import TextResponse
+
+from crawler.errors import UnreachableError, WaitError, in_words
+from crawler.sources import Source, SourceError
+from storage import crawls
+from storage.links import Link
+
+if TYPE_CHECKING:
+    from crawler.spider import OutletSpider
+
+logger = logging.getLogger(__name__)
+
+OVERLAP = timedelta(days=3)  # for dates that a source has wrong, and for posts dated back
+
+
+class Reading:
+    """One reading of one source: the `Reader` that the source is given."""
+
+    def __init__(self, spider: "OutletSpider", completed: datetime | None) -> None:
+        first = datetime.now(UTC) - timedelta(days=spider.crawl.shared.settings.first_crawl_days)
+        self.outlet = spider.outlet
+        self.completed = completed
+        self.since = completed - OVERLAP if completed else first
+        self.max_pages = spider.crawl.shared.settings.max_source_pages
+        self.validators: dict[str, tuple[str | None, str | None]] = {}
+        self.listed = 0
+        """Links offered so far."""
+        self.unchanged = False
+        """Whether the server said that nothing is new."""
+        self._spider = spider
+
+    async def fetch(self, url: str, *, conditional: bool = False) -> TextResponse | None:
+        spider = self._spider
+        headers = {}
+        if conditional:
+            etag, last_modified = await spider.crawl.store(crawls.validator, url)
+            if etag:
+                # Behind gzip, WordPress makes its ETag weak and does not know it again.
+                headers["If-None-Match"] = etag.removeprefix("W/")
+            if last_modified:
+                headers["If-Modified-Since"] = last_modified
+        assert spider.crawler.engine
+        try:
+            response = await spider.crawler.engine.download_async(
+                scrapy.Request(url, headers=headers)
+            )
+        except (UnreachableError, WaitError):
+            raise
+        except Exception as error:
+            raise SourceError(in_words(error)) from error
+        if response.status == 304:
+            self.unchanged = True
+            return None
+        if response.status != 200:
+            raise SourceError(f"HTTP {response.status}", response.status)
+        if not isinstance(response, TextResponse):
+            response = response.replace(cls=TextResponse)  # an untyped or gzipped sitemap
+        if conditional:
+            self.validators[url] = (_header(response, "ETag"), _header(response, "Last-Modified"))
+        return response
+
+    async def offer(self, links: Iterable[Link]) -> bool:
+        own = [link for link in links if self.outlet.owns(link.address)]
+        self.listed += len(own)
+        discovery = await self._spider.crawl.record(
+            own,
+            known_before=self.completed,
+            oldest=None if self.completed else self.since,
+        )
+        return discovery.unread > 0
+
+    def forget(self, url: str) -> None:
+        self.validators[url] = (None, None)
+
+
+def _header(response: TextResponse, name: str) -> str | None:
+    value = response.headers.get(name)
+    return value.decode("latin-1") if value else None
+
+
+async def read_source(spider: "OutletSpider", source: Source) -> bool:
+    """Read one source of the spider's outlet and note how it went; whether it came to its end.
+
+    Raises UnreachableError and WaitError, after which the outlet is to be left alone."""
+    crawl = spider.crawl
+    completed = await crawl.store(crawls.completed, spider.name, source.name)
+    reading = Reading(spider, completed)
+    error: str | None = None
+    try:
+        await source.read(reading)
+        if not reading.listed and not reading.unchanged and not reading.completed:
+            raise SourceError("it lists no article of the outlet")
+    except SourceError as problem:
+        error = str(problem)
+        crawl.failed(f"{source.name}: {error}")
+    except (UnreachableError, WaitError):
+        raise
+    except Exception as problem:
+        logger.exception("%s of %s", source.name, spider.name)
+        error = in_words(problem)
+        crawl.failed(f"{source.name}: {error}")
+    await crawl.store(
+        crawls.note_reading,
+        spider.name,
+        source.name,
+        completed=None if error else datetime.now(UTC),
+        error=error,
+        validators={} if error else reading.validators,
+    )
+    return error is None

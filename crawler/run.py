@@ -1,0 +1,125 @@
+"""Crawling many outlets in one process."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from scrapy.crawler import AsyncCrawlerRunner, Crawler
+from scrapy.settings import Settings
+from scrapy.utils.reactor import install_reactor
+
+import settings
+from crawler.shared import shared
+from crawler.spider import OutletSpider
+from storage.crawls import Counts
+
+
+@dataclass(slots=True)
+class OutletReport:
+    """What one outlet's crawl gave, as it stands: `state` is "waiting", "running" or "done";
+    `found` are the ids of its new findings."""
+
+    outlet: str
+    counts: Counts = field(default_factory=Counts)
+    seconds: float = 0.0
+    state: str = "waiting"
+    found: list[int] = field(default_factory=list)
+
+
+def crawl(
+    spiders: Sequence[type[OutletSpider]],
+    *,
+    limit: int | None = None,
+    progress: Callable[[Sequence[OutletReport]], None] | None = None,
+) -> list[OutletReport]:
+    """Crawl the outlets of `spiders`, `PANTAU_PARALLEL_OUTLETS` at a time; once per process.
+
+    `progress` is called about twice a second. SIGINT and SIGTERM end it early and cleanly: pages
+    being fetched are finished, the rest stays pending. Raises DatabaseError and
+    RedisUnavailableError before anything is fetched."""
+    shared()  # what cannot be opened is said here, once
+    install_reactor("twisted.internet.asyncioreactor.AsyncioSelectorReactor")
+    from twisted.internet import reactor as installed
+
+    reactor: Any = installed
+    reports = [OutletReport(spider.name) for spider in spiders]
+    run = _Run(spiders, reports, limit)
+
+    async def main() -> None:
+        watcher = asyncio.create_task(_watch(reports, progress)) if progress else None
+        try:
+            await run.all()
+        finally:
+            if watcher:
+                watcher.cancel()
+            reactor.stop()
+
+    loop = asyncio.get_event_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, run.stop)
+    task = loop.create_task(main())
+    reactor.run(installSignalHandlers=False)
+    task.result()
+    if progress:
+        progress(reports)
+    return reports
+
+
+class _Run:
+    def __init__(
+        self,
+        spiders: Sequence[type[OutletSpider]],
+        reports: Sequence[OutletReport],
+        limit: int | None,
+    ) -> None:
+        scrapy_settings = Settings()
+        scrapy_settings.setmodule(settings, priority="project")
+        self._runner = AsyncCrawlerRunner(scrapy_settings)
+        self._jobs = list(zip(spiders, reports, strict=True))
+        self._limit = limit or 0
+        self._name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        self._places = asyncio.Semaphore(settings.load().parallel_outlets)
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def all(self) -> None:
+        await asyncio.gather(*(self._one(spider, report) for spider, report in self._jobs))
+
+    async def _one(self, spider: type[OutletSpider], report: OutletReport) -> None:
+        async with self._places:
+            if self._stopping:
+                return
+            began = time.monotonic()
+            report.state = "running"
+            crawler = self._runner.create_crawler(spider)
+            task = self._runner.crawl(crawler, run=self._name, limit=self._limit)
+            while not task.done():
+                await asyncio.wait([task], timeout=0.4)
+                _update(report, crawler)
+                report.seconds = time.monotonic() - began
+            task.result()
+            report.state = "done"
+
+    def stop(self) -> None:
+        self._stopping = True
+        task = asyncio.ensure_future(self._runner.stop())
+        self._tasks.add(task)
+
+
+def _update(report: OutletReport, crawler: Crawler) -> None:
+    outlet_crawl = getattr(crawler.spider, "crawl", None)
+    if outlet_crawl:
+        report.counts = outlet_crawl.counts
+        report.found = outlet_crawl.found
+
+
+async def _watch(
+    reports: Sequence[OutletReport], progress: Callable[[Sequence[OutletReport]], None]
+) -> None:
+    while True:
+        progress(reports)
+        await asyncio.sleep(0.5)

@@ -1,0 +1,46 @@
+"""What all crawls of one process share: the database, the seen-set and the examiners."""
+
+import atexit
+from contextlib import ExitStack
+from functools import cache
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+import settings
+from crawler.examine import Examiners
+from storage.database import open_database
+from storage.links import settled_urls
+from storage.seen import Seen
+from storage.valkey import open_redis
+
+
+class Shared:
+    """The process's database (`engine`), seen-set (`seen`) and pool of examiners (`examiners`).
+
+    Raises DatabaseError, RedisUnavailableError, SettingsError."""
+
+    def __init__(self) -> None:
+        self.settings = settings.load()
+        self._open = ExitStack()
+        self.engine: Engine = open_database(self.settings.database)
+        self._open.callback(self.engine.dispose)
+        redis = self._open.enter_context(open_redis(self.settings.redis_url, self.settings.home))
+        self.seen = Seen(redis, lambda: settled_urls(self.engine))
+        self.examiners = Examiners(self.settings.workers)
+        self._open.callback(self.examiners.close)
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Close all three; again is harmless."""
+        self._open.close()
+
+    def transaction(self) -> Session:
+        """A session to use as `with shared.transaction() as session, session.begin():`."""
+        return Session(self.engine)
+
+
+@cache
+def shared() -> Shared:
+    """This process's; opened when first asked for, closed when the process ends."""
+    return Shared()

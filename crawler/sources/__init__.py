@@ -1,0 +1,13 @@
+"""The ways an outlet lists its articles.
+
+A source reads its listing back, page after page, and offers each page's links to the reader, until
+all of a page was known to the last complete reading.
+"""
+
+from crawler.sources.feed import Feed
+from crawler.sources.pages import Archive, Search
+from crawler.sources.reader import Reader, Source, SourceError
+from crawler.sources.sitemap import Sitemap
+from crawler.sources.wordpress import WordPress
+
+__all__ = ["Archive", "Feed", "Reader", "Search", "Sitemap", "Source", "SourceError", "WordPress"]

@@ -1,0 +1,196 @@
+"""The spider that every outlet's declaration is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import scrapy
+from scrapy.exceptions import CloseSpider
+from scrapy.http import Response, TextResponse
+from twisted.python.failure import Failure
+from w3lib.encoding import http_content_type_encoding
+
+import settings
+from crawler import urls
+from crawler.crawl import CLAIM_BATCH, Kept, OutletBusyError, OutletCrawl
+from crawler.errors import UnreachableError, WaitError, in_words, is_final
+from crawler.examine import Context, Examination, ExaminationError
+from crawler.outlet import Outlet
+from crawler.reading import read_source
+from crawler.shared import shared
+from crawler.sources import Source
+from extract.article import Page
+from extract.gate import passes
+from storage.links import Link, Outcome
+from storage.models import State
+
+MAX_PAGES = 20  # of one split article
+GONE = (404, 410)
+
+
+class OutletSpider(scrapy.Spider):
+    """Crawls one outlet: reads its `sources`, then fetches and examines what is new.
+
+    A declaration gives `name` (what the outlet is called on the command line), `outlet` and
+    `sources`; nothing else is needed. `run` groups the crawls that were started together, `limit`
+    is the most articles to fetch.
+    """
+
+    allowed_domains: ClassVar[list[str]]
+    outlet: ClassVar[Outlet]
+    sources: ClassVar[Sequence[Source]]
+    crawl: OutletCrawl
+
+    # every status comes to `parse`, which says what each means
+    handle_httpstatus_list: ClassVar = list(range(300, 600))
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if stand_in := settings.load().stand_ins.get(cls.name):
+            parts = urlsplit(str(stand_in))
+            cls.outlet = replace(cls.outlet, domain=parts.netloc, scheme=parts.scheme)
+        cls.allowed_domains = [cls.outlet.hostname]
+
+    def __init__(self, *args: Any, run: str = "", limit: str | int = 0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.limit = int(limit)
+        self.run = run or f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+
+    async def start(self) -> AsyncIterator[scrapy.Request]:
+        self.crawl = OutletCrawl(shared(), self.name, self.run, self._stop)
+        try:
+            await self.crawl.begin()
+            await self._read_sources()
+        except (OutletBusyError, UnreachableError, WaitError) as problem:
+            self.crawl.failed(str(problem))
+            return
+        limit = self.limit or self.crawl.shared.settings.max_articles
+        pending = await self.crawl.pending(limit)
+        for start in range(0, len(pending), CLAIM_BATCH):
+            for link in await self.crawl.claimed(pending[start : start + CLAIM_BATCH]):
+                yield scrapy.Request(
+                    link.address,
+                    callback=self.parse,
+                    errback=self.failed,
+                    cb_kwargs={"link": link},
+                )
+
+    async def _read_sources(self) -> None:
+        for source in self.sources:
+            await read_source(self, source)
+
+    async def parse(self, response: Response, link: Link) -> AsyncIterator[Kept]:
+        """Examine the page that `link` led to."""
+        if response.status != 200:
+            error = f"HTTP {response.status} from {link.address}"
+            yield _failed(link, error, final=response.status in GONE)
+            return
+        if not self.outlet.owns(response.url):
+            yield _failed(link, f"{link.address} leads to another site", final=True)
+            return
+        target = await self._target(response, link)
+        if target is None:
+            yield Kept(Outcome(link.url, State.TWIN))
+            return
+        if target.url != link.url:
+            yield Kept(Outcome(link.url, State.TWIN))
+        self.crawl.count(fetched=1)
+        page = _page(response)
+        if page is None:
+            yield Kept(Outcome(target.url, State.EMPTY))
+        elif not passes(page.html) and not _is_split(page):
+            self.crawl.count(gated=1)
+            yield Kept(Outcome(target.url, State.GATED))
+        else:
+            yield await self._examined(page, target)
+
+    async def _target(self, response: Response, link: Link) -> Link | None:
+        """The link that the page belongs to: another one where `link` was redirected, None where
+        that one is known already."""
+        url = urls.canonical(response.url)
+        address = urls.address(response.url)
+        if url == link.url or url is None or address is None:
+            return link
+        target = replace(link, url=url, address=address)
+        discovery = await self.crawl.record([target], known_before=None, oldest=None)
+        return target if discovery.new else None
+
+    async def _examined(self, page: Page, link: Link) -> Kept:
+        context = Context(
+            zone=self.outlet.zone,
+            title=self.outlet.title,
+            province=self.outlet.province,
+            regency=self.outlet.regency,
+            listed=link.published,
+        )
+        examine = self.crawl.shared.examiners.examine
+        try:
+            examination = await examine([page], context)
+            if examination.article and examination.article.pages:
+                pages = await self._further_pages(page, examination.article.pages)
+                examination = await examine(pages, context)
+        except ExaminationError as problem:
+            return _failed(link, f"{link.address}: {problem}", final=False)
+        return Kept(Outcome(link.url, _state(examination)), examination)
+
+    async def _further_pages(self, first: Page, addresses: Sequence[str]) -> list[Page]:
+        """The pages of a split article, `first` among them; what cannot be had is left out."""
+        pages = [first]
+        assert self.crawler.engine
+        for address in addresses[: MAX_PAGES - 1]:
+            if not self.outlet.owns(address):
+                continue
+            try:
+                response = await self.crawler.engine.download_async(scrapy.Request(address))
+            except Exception as error:  # noqa: BLE001 (whatever it was, the first page stands)
+                self.crawl.failed(f"{address}: {in_words(error)}")
+                break
+            page = _page(response) if response.status == 200 else None
+            if page is None:
+                break
+            pages.append(page)
+        return pages
+
+    async def failed(self, failure: Failure) -> AsyncIterator[Kept]:
+        """Note a page that could not be fetched."""
+        link: Link = failure.request.cb_kwargs["link"]  # type: ignore[attr-defined]
+        error = failure.value
+        assert error
+        if isinstance(error, UnreachableError | WaitError):
+            self.crawl.failed(str(error))
+            raise CloseSpider(str(error))
+        yield _failed(link, f"{link.address}: {in_words(error)}", final=is_final(error))
+
+    def _stop(self, reason: str) -> None:
+        self.crawl.failed(reason)
+        assert self.crawler.engine
+        self._closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=reason))
+
+
+def _failed(link: Link, error: str, *, final: bool) -> Kept:
+    return Kept(Outcome(link.url, State.FAILED, error, final))
+
+
+def _page(response: Response) -> Page | None:
+    """The response as a page; None where it is not text (a picture, a PDF)."""
+    if not isinstance(response, TextResponse):
+        return None
+    content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
+    return Page(
+        response.url, response.body, datetime.now(UTC), http_content_type_encoding(content_type)
+    )
+
+
+def _is_split(page: Page) -> bool:
+    """Whether further pages of the article may hold what its first page lacks."""
+    path = urlsplit(page.url).path.rstrip("/").encode()
+    return any(mark in page.html for mark in (path + b"/2", path + b"?page=2", b"?halaman=2"))
+
+
+def _state(examination: Examination) -> State:
+    if examination.article is None or examination.verdict is None:
+        return State.EMPTY
+    return State.FOUND if examination.verdict.relevant else State.REJECTED

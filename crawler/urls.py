@@ -1,0 +1,100 @@
+"""URL identity: which addresses are one and the same article.
+
+courlan's tracker list is not used: it takes parameters such as `cid` and `source` away too, by
+which some government portals tell one article from another.
+"""
+
+import re
+from datetime import UTC, datetime
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+
+from w3lib.url import canonicalize_url
+
+MAX_LENGTH = 2000
+
+_TRACKING = re.compile(
+    r"utm_.*|fbclid|gclid|dclid|gbraid|wbraid|msclkid|yclid|twclid|igshid|mc_cid|mc_eid|_ga|_gl|"
+    r"ref_src|amp_.*",
+    re.IGNORECASE,
+)
+# parameter → the values with which it makes a twin (None: any)
+_TWIN_PARAMETERS: dict[str, frozenset[str] | None] = {
+    "amp": None,
+    "m": frozenset({"0", "1"}),  # Blogger's mobile pages
+    "outputtype": frozenset({"amp"}),
+    "page": frozenset({"all", "1"}),
+    "halaman": frozenset({"all", "1"}),
+    "showpage": frozenset({"all"}),
+}
+_ANOTHER_ARTICLE = re.compile(r"random-post|random_post", re.IGNORECASE)
+_TWIN_HOST = re.compile(r"^(?:www\.)?(?:amp|m|mobile|wap)\.(?=[^.]+\.)")
+_AMP_PREFIX = re.compile(r"^/(?:amp|copy)(?=/.)")
+_TWIN_SUFFIX = re.compile(r"(?<=.)/(?:amp|copy)/?$")
+_DATE = re.compile(r"/((?:19|20)\d\d)/(\d\d?)(?:/(\d\d?))?/")
+
+
+def address(url: str) -> str | None:
+    """`url` as it should be fetched: the desktop page of the whole article, nothing tracked.
+
+    None where it is no address of an article on the web (mailto:, over 2,000 characters, …).
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname or len(url) > MAX_LENGTH:
+        return None
+    if _ANOTHER_ARTICLE.search(parts.query):
+        return None
+    host = _TWIN_HOST.sub("", parts.hostname)
+    if port and port != {"http": 80, "https": 443}[parts.scheme]:
+        host += f":{port}"
+    path = _TWIN_SUFFIX.sub("/", _AMP_PREFIX.sub("", parts.path)) if parts.path else "/"
+    query = [
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if not _is_noise(name.lower(), value.lower())
+    ]
+    return urlunsplit(SplitResult(parts.scheme, host, path, urlencode(query), ""))
+
+
+def _is_noise(name: str, value: str) -> bool:
+    if _TRACKING.fullmatch(name):
+        return True
+    if name not in _TWIN_PARAMETERS:
+        return False
+    values = _TWIN_PARAMETERS[name]
+    return values is None or value in values
+
+
+def canonical(url: str) -> str | None:
+    """The one form that all twins of `url` share: an identity, not always an address."""
+    whole = address(url)
+    if whole is None:
+        return None
+    parts = urlsplit(canonicalize_url(whole))
+    host = parts.netloc.removeprefix("www.")
+    path = parts.path.removeprefix("/index.php").rstrip("/") or "/"
+    return urlunsplit(SplitResult("https", host, path, parts.query, ""))
+
+
+def host(url: str) -> str:
+    """The host and port that `url` shares with its twins, without www."""
+    form = canonical(url)
+    return urlsplit(form).netloc if form else ""
+
+
+def date_in(url: str) -> datetime | None:
+    """The day (or, without one, the last day of the month) that a path such as /2024/05/15/ names,
+    at its end in UTC."""
+    match = _DATE.search(urlsplit(url).path + "/")
+    if not match:
+        return None
+    year, month = int(match[1]), int(match[2])
+    try:
+        if match[3]:
+            return datetime(year, month, int(match[3]), 23, 59, 59, tzinfo=UTC)
+        return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
+    except ValueError:
+        return None

@@ -1,0 +1,132 @@
+"""The daily crawl: at its time, once, however many schedulers stand by.
+
+APScheduler is the clock. The truth is a lease in the database for each slot (a day's crawl): who
+holds it runs it, and it is done when the crawl has ended. A slot missed while nothing ran is made
+up once; one whose runner died is taken over when its lease ends.
+"""
+
+import asyncio
+import logging
+import secrets
+import signal
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from storage import leases
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+STAND_BY_SECONDS = 30
+SLOT_LEASE_SECONDS = 90
+
+
+def last_due(now: datetime, at: time, zone: ZoneInfo) -> datetime:
+    """The latest moment, not after `now`, at which the clocks of `zone` showed `at`."""
+    local = now.astimezone(zone)
+    due = datetime.combine(local.date(), at, zone)
+    return due if due <= local else datetime.combine(local.date() - timedelta(days=1), at, zone)
+
+
+class DailyCrawl:
+    """Runs `command` for each day's slot, at `at` in `zone`.
+
+    `command` is run as a process of its own, which says itself what it does; SIGTERM is passed on
+    to it, and its end awaited."""
+
+    def __init__(self, engine: Engine, command: Sequence[str], at: time, zone: ZoneInfo) -> None:
+        self._engine = engine
+        self._command = command
+        self._at = at
+        self._zone = zone
+        self._me = secrets.token_hex(8)
+        self._running = asyncio.Lock()
+        self._stopped = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def run(self, *, now: bool = False) -> None:
+        """Stand by until SIGINT or SIGTERM; with `now`, crawl once at once, whatever the slots say.
+
+        A crawl under way when the signal comes is ended cleanly."""
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, self._stop)
+        clock = AsyncIOScheduler(timezone=self._zone)
+        daily = CronTrigger(hour=self._at.hour, minute=self._at.minute, timezone=self._zone)
+        clock.add_job(self._run_what_is_due, daily, misfire_grace_time=None, coalesce=True)
+        # for what was missed, and for what another scheduler began and did not end
+        clock.add_job(self._run_what_is_due, IntervalTrigger(seconds=STAND_BY_SECONDS))
+        if now:
+            await self._crawl_now()
+        else:
+            await self._run_what_is_due()
+        if not self._stopped.is_set():
+            clock.start()
+            logger.info("the next daily crawl begins at %s", daily.get_next_fire_time(None, _now()))
+            await self._stopped.wait()
+            clock.shutdown(wait=False)
+        async with self._running:  # a crawl under way ends first
+            pass
+
+    def next_due(self) -> datetime:
+        """When the next daily crawl begins."""
+        return last_due(_now() + timedelta(days=1), self._at, self._zone)
+
+    async def _crawl_now(self) -> None:
+        """Crawl once; it counts as the slot that is due, if that one is free."""
+        async with self._running:
+            slot = self._slot()
+            held = await self._store(leases.acquire, slot, self._me, SLOT_LEASE_SECONDS, _now())
+            await self._crawl(slot if held else None)
+
+    async def _run_what_is_due(self) -> None:
+        if self._running.locked() or self._stopped.is_set():
+            return
+        async with self._running:
+            slot = self._slot()
+            if await self._store(leases.acquire, slot, self._me, SLOT_LEASE_SECONDS, _now()):
+                await self._crawl(slot)
+
+    def _slot(self) -> str:
+        return f"daily {last_due(_now(), self._at, self._zone).isoformat()}"
+
+    async def _crawl(self, slot: str | None) -> None:
+        self._process = await asyncio.create_subprocess_exec(*self._command, start_new_session=True)
+        while self._process.returncode is None:
+            try:
+                await asyncio.wait_for(self._process.wait(), SLOT_LEASE_SECONDS / 3)
+            except TimeoutError:
+                if slot:
+                    await self._store(leases.acquire, slot, self._me, SLOT_LEASE_SECONDS, _now())
+        code, self._process = self._process.returncode, None
+        if slot and self._stopped.is_set():
+            await self._store(leases.release, slot, self._me)  # cut short: another may go on
+        elif slot and code in (0, 1):
+            await self._store(leases.finish, slot, self._me)
+        elif slot:  # it is tried again when the lease ends
+            logger.error("the crawl of the slot %s ended with exit code %s", slot, code)
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        if self._process and self._process.returncode is None:
+            self._process.terminate()
+
+    async def _store(self, function: Callable[..., T], *args: object) -> T:
+        def run() -> T:
+            with Session(self._engine) as session, session.begin():
+                return function(session, *args)
+
+        return await asyncio.to_thread(run)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

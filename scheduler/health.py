@@ -1,0 +1,132 @@
+"""Is the installation well? What `pantau doctor` asks, and what to do where it is not."""
+
+import shutil
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from sqlalchemy import Engine, func, select
+
+import settings
+from crawler import catalogue
+from crawler.outlet import Outlet
+from storage import crawls, links
+from storage.database import DatabaseError, open_database, reading
+from storage.models import State
+from storage.valkey import RedisUnavailableError, open_redis
+
+LEAST_FREE_BYTES = 1024**3
+MOST_CLOCK_DIFFERENCE = timedelta(seconds=10)
+CONNECT_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `advice` says what to do, where `ok` is false. `vital`: nothing works
+    without it."""
+
+    name: str
+    ok: bool
+    says: str
+    advice: str = ""
+    vital: bool = False
+
+
+def check() -> Iterator[Check]:
+    """Look at settings, database, Redis, disk, clock and the outlets' reachability, in order."""
+    current = settings.load()
+    yield Check(
+        "settings",
+        bool(current.contact),
+        f"PANTAU_HOME is {current.home}; outlets see “{current.user_agent}”",
+        "Set PANTAU_CONTACT to a web page or an e-mail address, so that outlets can reach you.",
+    )
+    try:
+        engine = open_database(current.database)
+    except DatabaseError as error:
+        yield Check("database", False, str(error), "See docs/settings.md.", vital=True)
+    else:
+        yield _database(engine)
+        yield _clock(engine)
+        engine.dispose()
+    yield _redis(current)
+    free = shutil.disk_usage(current.home if current.home.exists() else ".").free
+    yield Check(
+        "disk",
+        free >= LEAST_FREE_BYTES,
+        f"{free / 1024**3:.1f} GB free",
+        "Free some space: with a full disk nothing can be kept.",
+    )
+    yield _outlets()
+
+
+def _database(engine: Engine) -> Check:
+    with reading(engine) as session:
+        counts = links.count(session)
+        last = crawls.last_finished(session)
+    when = f"the last crawl ended {last:%Y-%m-%d %H:%M} UTC" if last else "nothing crawled yet"
+    place = engine.url.render_as_string(hide_password=True)
+    return Check(
+        "database",
+        True,
+        f"{place}: {sum(counts.values())} links, {counts.get(State.FOUND, 0)} findings; {when}",
+    )
+
+
+def _clock(engine: Engine) -> Check:
+    now = datetime.now(UTC)
+    difference = timedelta()
+    if engine.dialect.name == "postgresql":
+        with reading(engine) as session:
+            moment = session.scalar(select(func.clock_timestamp()))
+        difference = abs(now - moment) if moment else difference
+    with reading(engine) as session:
+        last = crawls.last_finished(session)
+    ahead = bool(last and last > now + MOST_CLOCK_DIFFERENCE)
+    return Check(
+        "clock",
+        difference <= MOST_CLOCK_DIFFERENCE and not ahead,
+        f"{now:%Y-%m-%d %H:%M:%S} UTC, {difference.total_seconds():.0f} s off the database's"
+        + ("; the last crawl is in the future" if ahead else ""),
+        "Set the clock, for instance by NTP: leases and schedules go by it.",
+    )
+
+
+def _redis(current: settings.Settings) -> Check:
+    try:
+        with open_redis(current.redis_url, current.home) as client:
+            used = client.info("memory")["used_memory_human"]
+    except RedisUnavailableError as error:
+        return Check("redis", False, str(error), "See docs/settings.md.", vital=True)
+    kind = "at PANTAU_REDIS_URL" if current.redis_url else "private"
+    return Check("redis", True, f"{kind}, {used} used")
+
+
+def _outlets() -> Check:
+    try:
+        outlets = [spider.outlet for spider in catalogue.spiders().values()]
+    except catalogue.CatalogueError as error:
+        return Check("outlets", False, str(error), "Mend the row it names.", vital=True)
+    with ThreadPoolExecutor(32) as pool:
+        reached = list(pool.map(_answers, outlets))
+    away = [outlet.title for outlet, ok in zip(outlets, reached, strict=True) if not ok]
+    return Check(
+        "outlets",
+        not away,
+        f"{len(outlets) - len(away)} of {len(outlets)} take a connection"
+        + (f"; not: {', '.join(away[:5])}{' …' if len(away) > 5 else ''}" if away else ""),
+        "Check this machine's internet connection and name resolution, then the outlets.",
+    )
+
+
+def _answers(outlet: Outlet) -> bool:
+    parts = urlsplit(outlet.url("/"))
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    try:
+        with socket.create_connection((parts.hostname or "", port), CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False

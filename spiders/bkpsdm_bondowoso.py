@@ -1,0 +1,15 @@
+from crawler.outlet import WIB, Outlet
+from crawler.sources import Archive
+from crawler.spider import OutletSpider
+
+
+class BkpsdmBondowoso(OutletSpider):
+    name = "bkpsdm-bondowoso"
+    outlet = Outlet(
+        "BKPSDM Bondowoso",
+        "bkpsdm.bondowosokab.go.id",
+        province="Jawa Timur",
+        regency="Bondowoso",
+        zone=WIB,
+    )
+    sources = (Archive("/berita?page={page}", links="a[href*='/berita/']"),)

@@ -1,0 +1,15 @@
+from crawler.outlet import WIB, Outlet
+from crawler.sources import Feed, Sitemap
+from crawler.spider import OutletSpider
+
+
+class Transparansi(OutletSpider):
+    name = "transparansi"
+    outlet = Outlet(
+        "Transparansi.co.id",
+        "transparansi.co.id",
+        province="Jawa Timur",
+        regency="Lumajang",
+        zone=WIB,
+    )
+    sources = (Feed("/feeds/posts/default?alt=rss"), Sitemap("/news-sitemap.xml"))
