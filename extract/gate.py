@@ -10,6 +10,7 @@ Hyperscan does the scan: some thousand phrases in one pass, several times faster
 and `in` for even a dozen words, and wheels for CPython 3.11 to 3.14 on x86_64 and aarch64.
 """
 
+import contextlib
 import html as entities
 import re
 import threading
@@ -27,7 +28,7 @@ _HIDDEN = len(CLUES)  # the id of the patterns that say: letters may be hidden h
 _HIDING = (
     r"&#0*(?:6[5-9]|[78]\d|9[07-9]|1[01]\d|12[0-2]);?",  # &#101;
     r"&#x0*(?:4[1-9a-f]|5[0-9a]|6[1-9a-f]|7[0-9a]);?",  # &#x65;
-    r"&#(?:0*1(?:19[89]|20[0-8])\d\d\d|x0*1d[4-7][0-9a-f]{2}|653\d\d|x0*ff[2-5][0-9a-f]);?",
+    r"&#(?:0*1(?:19[89]|20[0-8])\d\d|x0*1d[4-7][0-9a-f]{2}|653\d\d|x0*ff[2-5][0-9a-f]);?",
     r"\xf0\x9d[\x90-\x9f]",  # mathematical letters in UTF-8
     r"\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]",  # full-width letters
     r"\xc2\xad|\xe2\x80[\x8b-\x8d]|&shy;|&#173;|&#xad;|&zwn?j;|&#820[3-5];|<wbr",
@@ -63,10 +64,8 @@ def _scan(html: bytes) -> int:
         found |= bit
         return _enough(found)
 
-    try:
+    with contextlib.suppress(hyperscan.ScanTerminated):
         _database().scan(html, match_event_handler=see)
-    except hyperscan.ScanTerminated:
-        pass
     return found
 
 
@@ -97,9 +96,10 @@ def _rules() -> tuple[int, ...]:
 
 def _database() -> hyperscan.Database:
     """The compiled phrases; one copy a thread, as a scan needs scratch memory of its own."""
-    if not hasattr(_local, "database"):
-        _local.database = _compile(default())
-    return _local.database
+    database: hyperscan.Database | None = getattr(_local, "database", None)
+    if database is None:
+        database = _local.database = _compile(default())
+    return database
 
 
 def _compile(lexicon: Lexicon) -> hyperscan.Database:

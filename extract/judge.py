@@ -6,8 +6,8 @@ is the lead). Words and rules are data, see `data/lexicon.toml`; what is done he
 clues, to tell the official who is meant from the one who merely speaks, and to weigh.
 """
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from extract.article import Article, Evidence, Verdict
@@ -21,15 +21,15 @@ _ENDS = ".!?…"
 _CLOSING = "\"'”’»)]"
 
 
-@dataclass
+@dataclass(slots=True)
 class Sentence:
     """A sentence of `where` ("title" or "text"): its words and what they say."""
 
     where: str
     words: list[Word]
-    clues: set[str] = field(default_factory=set)
-    cues: Counter[str] = field(default_factory=Counter)
-    subjects: Counter[str] = field(default_factory=Counter)
+    clues: frozenset[str] = frozenset()
+    cues: Mapping[str, int] = field(default_factory=dict)
+    subjects: Mapping[str, int] = field(default_factory=dict)
     score: float = 0.0
 
     @property
@@ -112,7 +112,7 @@ def _read(sentence: Sentence, lexicon: Lexicon) -> None:
     if not hits:
         return
     officials = [h for label, found in hits.items() if label.startswith("official.") for h in found]
-    hidden = set()
+    hidden: set[int] = set()
     for mask in hits.get("false_senses", ()):
         # "aparatur sipil negara | netral" is no "negara netral"
         if not any(o.start < mask.start < o.end for o in officials):
@@ -143,19 +143,21 @@ def _read(sentence: Sentence, lexicon: Lexicon) -> None:
                 else:
                     bystanders.append(hit)
 
-    sentence.clues = {clue for clue in CLUES if clear.get(clue)}
-    if clear.get("other_elections") and "politics" not in sentence.clues:
-        sentence.clues -= {"duty", "partisan"}
-    sentence.clues |= {"official"} if officials else set()
-    sentence.clues |= {"bystander"} if bystanders else set()
-    for label, found in clear.items():
-        if label.startswith("kind."):
-            sentence.cues[label.removeprefix("kind.")] += len({h.start for h in found})
-    silent = [o for o in officials if not _speaks(o, speech)]
-    for official in silent or officials:
-        sentence.subjects[official.label.partition(".")[2]] += 4
-    for official in bystanders:
-        sentence.subjects[official.label.partition(".")[2]] += 0
+    clues = {clue for clue in CLUES if clear.get(clue)}
+    if clear.get("other_elections") and "politics" not in clues:
+        clues -= {"duty", "partisan"}
+    clues |= {"official"} if officials else set()
+    clues |= {"bystander"} if bystanders else set()
+    sentence.clues = frozenset(clues)
+    sentence.cues = {
+        label.removeprefix("kind."): len({h.start for h in found})
+        for label, found in clear.items()
+        if label.startswith("kind.")
+    }
+    meant = [o for o in officials if not _speaks(o, speech)] or officials
+    subjects = Counter({hit.label.partition(".")[2]: 0 for hit in bystanders})
+    subjects.update(hit.label.partition(".")[2] for hit in meant)
+    sentence.subjects = subjects
 
 
 def _gap(one: Hit[str], other: Hit[str]) -> int:
@@ -189,14 +191,14 @@ def _meant(
 
 def _apply(lexicon: Lexicon, sentences: list[Sentence]) -> None:
     """Gives each sentence the score of the best rule that it helps to fulfil."""
+    saying = [n for n, sentence in enumerate(sentences) if sentence.clues]
     for rule in lexicon.rules:
-        for first in range(len(sentences)):
+        for first in saying:
             window = sentences[first : first + rule.reach + 1]
-            if not rule.needs <= set().union(*(s.clues for s in window)):
-                continue
-            for sentence in window:
-                if sentence.clues & rule.needs:
-                    sentence.score = max(sentence.score, rule.score)
+            if rule.needs <= frozenset().union(*(s.clues for s in window)):
+                for sentence in window:
+                    if sentence.clues & rule.needs:
+                        sentence.score = max(sentence.score, rule.score)
 
 
 def _weigh(sentences: list[Sentence], lexicon: Lexicon) -> float:
@@ -214,7 +216,7 @@ def _weigh(sentences: list[Sentence], lexicon: Lexicon) -> float:
 
 
 def _kind(sentences: list[Sentence], proof: list[Sentence], lexicon: Lexicon) -> str:
-    sums: Counter[str] = Counter()
+    sums: defaultdict[str, float] = defaultdict(float)
     lead = sentences[: 1 + LEAD]
     for sentence in [*lead, *(s for s in proof if s not in lead)]:
         for kind, count in sentence.cues.items():
@@ -222,7 +224,7 @@ def _kind(sentences: list[Sentence], proof: list[Sentence], lexicon: Lexicon) ->
             sums[kind] += weight * min(count, 2)
     if sums:
         return max(lexicon.kinds, key=lambda kind: sums[kind])
-    said = set().union(*(s.clues for s in proof))
+    said = frozenset().union(*(s.clues for s in proof))
     return "allegation" if "accused" in said else "outreach" if "duty" in said else "other"
 
 

@@ -10,7 +10,7 @@ Kepmendagri 2025; what the press makes of them is in `data/places.toml`.
 
 import csv
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +26,7 @@ MOST = 5  # places named
 TITLE, FIRST, REST = (6.0, 4.0), (4.0, 2.5), (1.0, 0.4)
 DATELINE = 3.0
 OUTLET = 1.0
+REGENCY = 1.8  # how much more a regency says than its province
 RUN = 6  # mentions of one area beyond which more of them tell nothing new
 
 _PREFIXES = ("kabupaten administrasi ", "kota administrasi ", "kabupaten ", "kota ")
@@ -80,12 +81,11 @@ def places(
     mentions = [*_mentions(gazetteer, title, TITLE, TITLE)]
     mentions += _mentions(gazetteer, text[:READ], FIRST, REST)
     if dateline and dateline.casefold() not in gazetteer.desks:
-        # the desk's town says least of all where the article names another one itself
         mentions += [
             Mention(m.areas, DATELINE)
             for m in _mentions(gazetteer, dateline.title(), TITLE, TITLE, sure=True)
         ]
-    scores: Counter[Place] = Counter()
+    scores: defaultdict[Place, float] = defaultdict(float)
     times: Counter[Place] = Counter()
     # names that can mean only one area first: they decide what the others mean
     for mention in sorted(mentions, key=lambda m: len(m.areas)):
@@ -93,7 +93,7 @@ def places(
         times[area] += 1
         if times[area] <= RUN:
             scores[area] += mention.weight
-    ranked = _rank(scores, gazetteer, home)
+    ranked = _rank(scores, home)
     return ranked or tuple(p for p in (home[0] or home[1],) if p)
 
 
@@ -147,7 +147,7 @@ def _level(area: Place) -> str:
 
 def _choose(
     areas: tuple[Place, ...],
-    scores: Counter[Place],
+    scores: Mapping[Place, float],
     home: tuple[Place | None, Place | None],
 ) -> Place:
     """Which of several areas of one name is meant: one named clearly elsewhere, else the outlet's
@@ -157,7 +157,7 @@ def _choose(
     return max(
         areas,
         key=lambda a: (
-            scores[a],
+            scores.get(a, 0.0),
             a in home,
             home[1] is not None and a.province == home[1].province,
             -_LEVELS.index(_level(a)),
@@ -166,32 +166,25 @@ def _choose(
 
 
 def _rank(
-    scores: Counter[Place], gazetteer: Gazetteer, home: tuple[Place | None, Place | None]
+    scores: Mapping[Place, float], home: tuple[Place | None, Place | None]
 ) -> tuple[Place, ...]:
-    for area in home:
-        if area in scores:
-            scores[area] += OUTLET
-    total: Counter[str] = Counter()
-    for area, score in scores.items():
-        total[area.province] += score
-        if home[1] and area.province == home[1].province:
-            total[area.province] += OUTLET
-    # within the likeliest province the regency says more than the province, unless it is faint
-    regencies: Counter[Place] = Counter()
-    for area, score in scores.items():
-        regencies[area] = score * (1.0 if area.level == "province" else 1.8)
-    first = total.most_common(1)
-    ranked = sorted(
-        scores,
-        key=lambda a: (-(a.province == first[0][0]), -regencies[a], a.code),
-    )
-    if not ranked:
+    """The areas by likelihood: those of the likeliest province first, in it a regency before the
+    province, which it implies, unless it is faint; what scores under half of the first is left."""
+    if not scores:
         return ()
-    enough = regencies[ranked[0]] / 2
+    provinces: defaultdict[str, float] = defaultdict(float)
+    areas: dict[Place, float] = {}
+    for area, score in scores.items():
+        own = score + OUTLET * (area in home)
+        ours = home[1] is not None and area.province == home[1].province
+        provinces[area.province] += own + OUTLET * ours
+        areas[area] = own * (1 if area.level == "province" else REGENCY)
+    likeliest = max(provinces, key=lambda name: provinces[name])
+    ranked = sorted(areas, key=lambda a: (a.province != likeliest, -areas[a], a.code))
     kept: list[Place] = []
     for area in ranked:
         implied = area.level == "province" and any(k.province == area.name for k in kept)
-        if regencies[area] >= enough and not implied:
+        if areas[area] >= areas[ranked[0]] / 2 and not implied:
             kept.append(area)
     return tuple(kept[:MOST])
 

@@ -1,0 +1,83 @@
+"""The lexicon's checks and its phrases."""
+
+from pathlib import Path
+
+import pytest
+
+from extract import lexicon
+from extract.lexicon import LexiconError, Phrases, words
+
+OWN = (lexicon.DATA / "lexicon.toml").read_text("utf-8")
+
+
+def load(tmp_path: Path, text: str) -> lexicon.Lexicon:
+    path = tmp_path / "own.toml"
+    path.write_text(text, "utf-8")
+    return lexicon.load(path)
+
+
+def test_an_operator_can_add_a_word(tmp_path: Path) -> None:
+    changed = load(
+        tmp_path, OWN.replace('duty = [\n  "netral",', 'duty = [\n  "netralan", "netral",')
+    )
+    assert "netralan" in changed.groups["duty"]
+    assert "netralan" not in lexicon.default().groups["duty"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("threshold = 0.5", "threshold = 5", "threshold: must be a number from 0 to 1, not 5"),
+        ("threshold = 0.5", "", "'threshold' is missing"),
+        ("threshold = 0.5", "threshold = 0.5\ntreshold = 1", "'treshold' is not known"),
+        (
+            '"asn", "pns"',
+            '"ASN", "pns"',
+            "subjects.civil_servant.names: 'ASN' must be in lower case",
+        ),
+        ('"asn", "pns"', '"asn", 7', "subjects.civil_servant.names: 7 is not a phrase"),
+        ('"asn", "pns"', '"asn", "tni-polri"', "'tni-polri' is not a word"),
+        ('needs = ["official", "duty"]', 'needs = ["officials"]', "rules[0].needs: 'officials'"),
+        ("reach = 0", "reach = 9", "rules[0].reach: must be 0, 1 or 2, not 9"),
+        ("[kinds.pledge]\nweight = 3", "[kinds.pledge]\nweight = -3", "kinds.pledge.weight"),
+        ("[groups]", "[groups", "is not valid TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_file_and_entry(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    assert old in OWN
+    with pytest.raises(LexiconError) as error:
+        load(tmp_path, OWN.replace(old, new, 1))
+    assert says in str(error.value)
+    assert "own.toml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_a_lexicon_error(tmp_path: Path) -> None:
+    with pytest.raises(LexiconError, match="cannot be read"):
+        lexicon.load(tmp_path / "none.toml")
+
+
+def test_words_fold_styled_letters_and_mend_lost_spaces() -> None:
+    assert [w.text for w in words("𝗡𝗲𝘁𝗿𝗮𝗹 ＡＳＮ")] == ["netral", "asn"]
+    assert [w.text for w in words("DenpasarAnggota TNIdari P3K")] == [
+        "denpasar",
+        "anggota",
+        "tni",
+        "dari",
+        "p3k",
+    ]
+    text = "Pj. Bupati, ASN!"
+    assert [text[w.start : w.end] for w in words(text)] == ["Pj", "Bupati", "ASN"]
+
+
+def test_phrases_with_wildcards_and_numbers() -> None:
+    phrases = Phrases([("kepala desa", 1), ("kampanye*", 2), ("*netral*", 3), ("# kasus", 4)])
+    said = "12 kasus kepala desa kampanyenya pentingnyanetralitas kepala dinas"
+    assert [(h.label, h.start, h.end) for h in phrases.find(said.split())] == [
+        (4, 0, 2),
+        (1, 2, 4),
+        (2, 4, 5),
+        (3, 5, 6),
+    ]
