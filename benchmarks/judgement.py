@@ -1,8 +1,9 @@
 """How well articles are judged: python -m benchmarks.judgement [FILE] [--json]
 
 FILE holds labelled articles as JSON lines (url, title, lead or text, label, kind, subject,
-province, regency); without it ../shared/relevance/dev.jsonl is read. Borderline ones are left out. An
-outlet's own province and regency come from outlets.csv beside the file's folder, where it exists.
+province, regency); without it ../shared/relevance/dev.jsonl is read. Borderline ones are left
+out. An outlet's own province and regency come from outlets.csv beside the file's folder, where it
+exists.
 """
 
 import csv

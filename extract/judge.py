@@ -225,7 +225,9 @@ def _kind(sentences: list[Sentence], proof: list[Sentence], lexicon: Lexicon) ->
     if sums:
         return max(lexicon.kinds, key=lambda kind: sums[kind])
     said = frozenset().union(*(s.clues for s in proof))
-    return "allegation" if "accused" in said else "outreach" if "duty" in said else "other"
+    if said & {"accused", "partisan"}:
+        return "allegation"
+    return "outreach" if "duty" in said else "other"
 
 
 def _subjects(proof: list[Sentence]) -> tuple[str, ...]:
