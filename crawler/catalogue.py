@@ -39,9 +39,10 @@ class _Row(BaseModel):
 class _Feed(_Row):
     feed: str
     pages: str | None = None
+    per_page: Annotated[int, Field(ge=1)] = 25
 
     def source(self) -> Source:
-        return Feed(self.feed, self.pages)
+        return Feed(self.feed, self.pages, self.per_page)
 
 
 class _Sitemap(_Row):

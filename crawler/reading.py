@@ -30,6 +30,12 @@ class Reading:
         self.completed = completed
         self.since = completed - OVERLAP if completed else first
         self.max_pages = spider.crawl.shared.settings.max_source_pages
+        # a first reading that cannot see how far back it has come takes a page for each day
+        self.max_undated_pages = (
+            self.max_pages
+            if completed
+            else min(self.max_pages, spider.crawl.shared.settings.first_crawl_days)
+        )
         self.validators: dict[str, tuple[str | None, str | None]] = {}
         self.listed = 0
         """Links offered so far."""

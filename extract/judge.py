@@ -92,7 +92,7 @@ def _sentences(where: str, text: str, lexicon: Lexicon) -> Iterator[Sentence]:
 
 def _ended(text: str, last: Word, following: Word, lexicon: Lexicon) -> bool:
     gap = text[last.end : following.start]
-    if not gap:
+    if not gap or gap == " ":
         return False
     if "\n" in gap:
         return True

@@ -56,6 +56,7 @@ _PLAIN = {
     for code in (*range(0x1D400, 0x1D800), *range(0xFF10, 0xFF5B))
     if len(plain := unicodedata.normalize("NFKC", chr(code))) == 1
 }
+_STYLED = re.compile("[\U0001d400-\U0001d7ff\uff10-\uff5a]")
 # A change of case inside a run of letters is a lost space: "DenpasarAnggota", "TNIdari".
 _WORD = re.compile(r"[A-Z0-9]{2,}|[A-Z]?[^\W\dA-Z_]+(?:\d[^\W\dA-Z_]*)?|[^\W_]")
 _TERM = re.compile(r"\*?[^\W_]+\*?|#")
@@ -85,8 +86,8 @@ class Hit(NamedTuple, Generic[Label]):
 
 def words(text: str) -> list[Word]:
     """The words of `text` in order; time linear in its length."""
-    plain = text if text.isascii() else text.translate(_PLAIN)
-    return [Word(m[0].lower(), m.start(), m.end()) for m in _WORD.finditer(plain)]
+    plain = text.translate(_PLAIN) if _STYLED.search(text) else text
+    return [Word(m[0].lower(), *m.span()) for m in _WORD.finditer(plain)]
 
 
 class Phrases(Generic[Label]):
@@ -125,10 +126,10 @@ class Phrases(Generic[Label]):
     def find(self, texts: Sequence[str]) -> list[Hit[Label]]:
         """Every phrase in the words `texts`, by place of its first word; they may overlap."""
         hits = []
-        for start, word in enumerate(texts):
-            for rest, label in self._starting(word):
+        for start, entries in enumerate(map(self._starting, texts)):
+            for rest, label in entries:
                 end = start + 1 + len(rest)
-                if end <= len(texts) and all(map(_fits, rest, texts[start + 1 : end])):
+                if not rest or all(map(_fits, rest, (*texts[start + 1 : end], "", "", "", ""))):
                     hits.append(Hit(label, start, end))
         return hits
 

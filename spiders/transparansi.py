@@ -12,4 +12,10 @@ class Transparansi(OutletSpider):
         regency="Lumajang",
         zone=WIB,
     )
-    sources = (Feed("/feeds/posts/default?alt=rss"), Sitemap("/news-sitemap.xml"))
+    sources = (
+        Feed(
+            "/feeds/posts/default?alt=rss",
+            pages="/feeds/posts/default?alt=rss&start-index={start}",
+        ),
+        Sitemap("/news-sitemap.xml"),
+    )

@@ -20,11 +20,13 @@ _HAS_ZONE = re.compile(r"(Z|[A-Z]{2,4}|[+-]\d\d:?\d\d)\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed at `path`. `pages` is the path of its page number {page} (2 and up), where it has more
-    than one: "/feed/?paged={page}"."""
+    """A feed at `path`. `pages` is the path of its further pages, where it has them: by the page's
+    number {page} (2 and up), as "/feed/?paged={page}", or by the number of its first entry {start},
+    with `per_page` entries a page."""
 
     path: str
     pages: str | None = None
+    per_page: int = 25
 
     @property
     def name(self) -> str:
@@ -41,7 +43,9 @@ class Feed:
             if not self.pages or page > reader.max_pages:
                 return
             try:
-                response = await reader.fetch(reader.outlet.url(self.pages.format(page=page)))
+                start = (page - 1) * self.per_page + 1
+                path = self.pages.format(page=page, start=start)
+                response = await reader.fetch(reader.outlet.url(path))
             except SourceError as error:
                 if error.status in (400, 404, 410):  # past the end
                     return

