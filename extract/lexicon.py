@@ -98,12 +98,12 @@ class Phrases(Generic[Label]):
     """
 
     def __init__(self, labelled: Iterable[tuple[str, Label]]) -> None:
-        self._whole: dict[str, list[tuple[tuple[str, ...], Label]]] = defaultdict(list)
-        self._begins: dict[str, list[tuple[tuple[str, ...], Label]]] = defaultdict(list)
-        self._within: dict[str, list[tuple[tuple[str, ...], Label]]] = defaultdict(list)
+        self._whole: dict[str, list[tuple[list[str], Label]]] = defaultdict(list)
+        self._begins: dict[str, list[tuple[list[str], Label]]] = defaultdict(list)
+        self._within: dict[str, list[tuple[list[str], Label]]] = defaultdict(list)
         for phrase, label in labelled:
             first, *rest = phrase.split()
-            entry = (tuple(rest), label)
+            entry = (rest, label)
             if first.startswith("*"):
                 self._within[first.strip("*")].append(entry)
             elif first.endswith("*"):
@@ -112,7 +112,7 @@ class Phrases(Generic[Label]):
                 self._whole[first].append(entry)
         self._starting = lru_cache(1 << 15)(self._look_up)
 
-    def _look_up(self, word: str) -> tuple[tuple[tuple[str, ...], Label], ...]:
+    def _look_up(self, word: str) -> tuple[tuple[list[str], Label], ...]:
         found = [*self._whole.get(word, ())]
         if word.isdigit():
             found += self._whole.get("#", ())
@@ -123,25 +123,23 @@ class Phrases(Generic[Label]):
                 found += entries
         return tuple(found)
 
-    def find(self, texts: Sequence[str]) -> list[Hit[Label]]:
+    def find(self, texts: list[str]) -> list[Hit[Label]]:
         """Every phrase in the words `texts`, by place of its first word; they may overlap."""
         hits = []
         for start, entries in enumerate(map(self._starting, texts)):
             for rest, label in entries:
                 end = start + 1 + len(rest)
-                if not rest or all(map(_fits, rest, (*texts[start + 1 : end], "", "", "", ""))):
+                said = texts[start + 1 : end]
+                if said == rest or (len(said) == len(rest) and all(map(_fits, rest, said))):
                     hits.append(Hit(label, start, end))
         return hits
 
 
 def _fits(pattern: str, word: str) -> bool:
-    if pattern == word:
-        return True
-    if pattern == "#":
-        return word.isdigit()
-    if pattern.startswith("*"):
-        return pattern.strip("*") in word
-    return pattern.endswith("*") and word.startswith(pattern[:-1])
+    if pattern.endswith("*"):
+        part = pattern.strip("*")
+        return part in word if pattern.startswith("*") else word.startswith(part)
+    return pattern == word or (pattern == "#" and word.isdigit())
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,9 @@ def record(
     before `oldest` are recorded as skipped.
     """
     discovery = Discovery()
-    for start in range(0, len(links), CHUNK):
-        chunk = {link.url: link for link in links[start : start + CHUNK]}
+    once = list({link.url: link for link in reversed(links)}.values())[::-1]  # the first twin wins
+    for start in range(0, len(once), CHUNK):
+        chunk = {link.url: link for link in once[start : start + CHUNK]}
         rows = {
             row.url: row
             for row in session.scalars(select(Row).where(Row.url.in_(chunk)).with_for_update())

@@ -20,7 +20,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request the site got. `at` is time.monotonic() when it came, `until` when it was answered."""
+    """One request; `at` is time.monotonic() when it came, `until` when it was answered."""
 
     at: float
     until: float
@@ -29,10 +29,14 @@ class Asked:
     status: int
 
 
+Page = Answer | str | bytes | Callable[[BaseHTTPRequestHandler], Answer | None]
+
+
 class Site:
-    """Answers the paths of `pages` (path with query → Answer, text, or a function of the request
-    handler giving one; a function may also write to the handler itself and give None); 404 for
-    others. `log` has every request but those for robots.txt unless it is among `pages`."""
+    """Answers the paths in `pages`, with their query or without; 404 for others.
+
+    A page may be a function of the request's handler, which gives the answer, or None where it
+    has written to the handler itself. `log` has every request."""
 
     def __init__(self) -> None:
         self.pages: dict[
@@ -58,10 +62,7 @@ def running(host: str = "127.0.0.1") -> Iterator[Site]:
             began = time.monotonic()
             page = site.pages.get(self.path, site.pages.get(urlsplit(self.path).path))
             answer = page(self) if callable(page) else page
-            if answer is None and page is not None:
-                status = 0
-            else:
-                status = self._send(answer)
+            status = 0 if answer is None and page is not None else self._send(answer)
             site.log.append(Asked(began, time.monotonic(), self.path, dict(self.headers), status))
 
         def _send(self, answer: Answer | str | bytes | None) -> int:
