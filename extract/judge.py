@@ -192,13 +192,16 @@ def _meant(
 def _apply(lexicon: Lexicon, sentences: list[Sentence]) -> None:
     """Gives each sentence the score of the best rule that it helps to fulfil."""
     saying = [n for n, sentence in enumerate(sentences) if sentence.clues]
-    for rule in lexicon.rules:
+    for reach in {rule.reach for rule in lexicon.rules}:
+        rules = [rule for rule in lexicon.rules if rule.reach == reach]
         for first in saying:
-            window = sentences[first : first + rule.reach + 1]
-            if rule.needs <= frozenset().union(*(s.clues for s in window)):
-                for sentence in window:
-                    if sentence.clues & rule.needs:
-                        sentence.score = max(sentence.score, rule.score)
+            window = sentences[first : first + reach + 1]
+            said = frozenset().union(*(s.clues for s in window))
+            for rule in rules:
+                if rule.needs <= said:
+                    for sentence in window:
+                        if sentence.clues & rule.needs:
+                            sentence.score = max(sentence.score, rule.score)
 
 
 def _weigh(sentences: list[Sentence], lexicon: Lexicon) -> float:

@@ -58,7 +58,7 @@ _PLAIN = {
 }
 _STYLED = re.compile("[\U0001d400-\U0001d7ff\uff10-\uff5a]")
 # A change of case inside a run of letters is a lost space: "DenpasarAnggota", "TNIdari".
-_WORD = re.compile(r"[A-Z0-9]{2,}|[A-Z]?[^\W\dA-Z_]+(?:\d[^\W\dA-Z_]*)?|[^\W_]")
+_WORD = re.compile(r"[A-Z]?[^\W\dA-Z_]+(?:\d[^\W\dA-Z_]*)?|[A-Z0-9]{2,}|[^\W_]")
 _TERM = re.compile(r"\*?[^\W_]+\*?|#")
 
 Label = TypeVar("Label")

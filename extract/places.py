@@ -20,7 +20,7 @@ from extract.article import Place
 from extract.lexicon import DATA, LexiconError, Phrases, Word, words
 
 LEAD = 700  # characters that count as the lead
-READ = 3_000  # characters of the text that are read for names at all
+READ = 2_500  # characters of the text that are read for names at all
 MOST = 5  # places named
 # Weights of a name after an office and of a bare one.
 TITLE, FIRST, REST = (6.0, 4.0), (4.0, 2.5), (1.0, 0.4)
