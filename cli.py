@@ -274,7 +274,11 @@ def run(now: bool) -> None:
     current = settings.load()
     engine = open_database(current.database)
     daily = DailyCrawl(
-        engine, [sys.executable, "-m", "cli", "crawl"], current.crawl_at, current.zone
+        engine,
+        [sys.executable, "-m", "cli", "crawl"],
+        current.crawl_at,
+        current.zone,
+        current.lease_seconds,
     )
     click.echo(
         f"Crawling daily at {current.crawl_at:%H:%M} {current.zone}, "

@@ -26,9 +26,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-STAND_BY_SECONDS = 30
-SLOT_LEASE_SECONDS = 90
-
 
 def last_due(now: datetime, at: time, zone: ZoneInfo) -> datetime:
     """The latest moment, not after `now`, at which the clocks of `zone` showed `at`."""
@@ -41,13 +38,21 @@ class DailyCrawl:
     """Runs `command` for each day's slot, at `at` in `zone`.
 
     `command` is run as a process of its own, which says itself what it does; SIGTERM is passed on
-    to it, and its end awaited."""
+    to it, and its end awaited. A slot whose scheduler died is taken over after `lease_seconds`."""
 
-    def __init__(self, engine: Engine, command: Sequence[str], at: time, zone: ZoneInfo) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        command: Sequence[str],
+        at: time,
+        zone: ZoneInfo,
+        lease_seconds: float = 60,
+    ) -> None:
         self._engine = engine
         self._command = command
         self._at = at
         self._zone = zone
+        self._lease_seconds = lease_seconds
         self._me = secrets.token_hex(8)
         self._running = asyncio.Lock()
         self._stopped = asyncio.Event()
@@ -61,10 +66,13 @@ class DailyCrawl:
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, self._stop)
         clock = AsyncIOScheduler(timezone=self._zone)
-        daily = CronTrigger(hour=self._at.hour, minute=self._at.minute, timezone=self._zone)
+        daily = CronTrigger(
+            hour=self._at.hour, minute=self._at.minute, second=self._at.second, timezone=self._zone
+        )
         clock.add_job(self._run_what_is_due, daily, misfire_grace_time=None, coalesce=True)
+        stand_by = IntervalTrigger(seconds=max(1, int(self._lease_seconds / 2)))
         # for what was missed, and for what another scheduler began and did not end
-        clock.add_job(self._run_what_is_due, IntervalTrigger(seconds=STAND_BY_SECONDS))
+        clock.add_job(self._run_what_is_due, stand_by)
         if now:
             await self._crawl_now()
         else:
@@ -85,15 +93,14 @@ class DailyCrawl:
         """Crawl once; it counts as the slot that is due, if that one is free."""
         async with self._running:
             slot = self._slot()
-            held = await self._store(leases.acquire, slot, self._me, SLOT_LEASE_SECONDS, _now())
-            await self._crawl(slot if held else None)
+            await self._crawl(slot if await self._lease(slot) else None)
 
     async def _run_what_is_due(self) -> None:
         if self._running.locked() or self._stopped.is_set():
             return
         async with self._running:
             slot = self._slot()
-            if await self._store(leases.acquire, slot, self._me, SLOT_LEASE_SECONDS, _now()):
+            if await self._lease(slot):
                 await self._crawl(slot)
 
     def _slot(self) -> str:
@@ -103,10 +110,10 @@ class DailyCrawl:
         self._process = await asyncio.create_subprocess_exec(*self._command, start_new_session=True)
         while self._process.returncode is None:
             try:
-                await asyncio.wait_for(self._process.wait(), SLOT_LEASE_SECONDS / 3)
+                await asyncio.wait_for(self._process.wait(), self._lease_seconds / 3)
             except TimeoutError:
                 if slot:
-                    await self._store(leases.acquire, slot, self._me, SLOT_LEASE_SECONDS, _now())
+                    await self._lease(slot)
         code, self._process = self._process.returncode, None
         if slot and self._stopped.is_set():
             await self._store(leases.release, slot, self._me)  # cut short: another may go on
@@ -114,6 +121,9 @@ class DailyCrawl:
             await self._store(leases.finish, slot, self._me)
         elif slot:  # it is tried again when the lease ends
             logger.error("the crawl of the slot %s ended with exit code %s", slot, code)
+
+    async def _lease(self, slot: str) -> bool:
+        return await self._store(leases.acquire, slot, self._me, self._lease_seconds, _now())
 
     def _stop(self) -> None:
         self._stopped.set()

