@@ -16,6 +16,7 @@ from typing import Any
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
 from trafilatura import bare_extraction
+from trafilatura.settings import Document
 
 from extract.dates import VISIBLE
 
@@ -39,23 +40,28 @@ _NAMES = re.compile(
     r"(?:^|[\s_-])(?:" + "|".join(BOILERPLATE["names"]) + r")(?=$|[\s_-])", re.IGNORECASE
 )
 
-_DEAD = (
+_DEAD = re.findall(
+    r"[\w-]+",
     "script style noscript iframe button input select textarea svg nav footer template dialog "
-    "object embed audio video canvas map amp-ad amp-sidebar amp-social-share"
-).split()
-_BLOCKS = frozenset(
-    "address article aside blockquote body caption center dd details div dl dt fieldset figcaption "
-    "figure footer form h1 h2 h3 h4 h5 h6 header hr html li main ol p pre section summary table "
-    "tbody tfoot thead tr ul".split()
+    "object embed audio video canvas map amp-ad amp-sidebar amp-social-share",
 )
-_HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
-_LEAVES = frozenset("p li h1 h2 h3 h4 h5 h6 blockquote tr".split())
+_BLOCKS = frozenset(
+    re.findall(
+        r"\w+",
+        "address article aside blockquote body caption center dd details div dl dt fieldset "
+        "figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr html li main ol p pre section "
+        "summary table tbody tfoot thead tr ul",
+    )
+)
+_HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
+_LEAVES = frozenset(["p", "li", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "tr"])
 _SENTENCE_END = re.compile(r"[.!?…:;,)\]][\"'”’»)\]]*$|[”\"]$")
 _SUFFIXES = re.compile(r"(?:nya|lah|kah|pun|ku|mu)\b")  # may follow a link without a space
-_WORDS = rf"\W{{0,3}}\b(?:{BOILERPLATE['see_also']})"
+_WORDS = rf"[\s*(\[«»>•–-]{{0,3}}\b(?:{BOILERPLATE['see_also']})"
 SEE_ALSO = compiled(rf"{_WORDS}\s?[:;,>»|–-]|\W{{0,3}}\b(?:baca|simak|terkait|related)\s?:")
 _BEFORE_LINK = re.compile(
-    rf"(?:(?:^|(?<=[.!?”\")]))(?:{_WORDS}|\W{{0,3}}baca)|{_WORDS}\s?[:>»|–-])\W{{0,5}}$", re.IGNORECASE
+    rf"(?:(?:^|(?<=[.!?”\")]))(?:{_WORDS}|\s{{0,3}}baca)|{_WORDS}\s?[:>»|–-])\W{{0,5}}$",
+    re.IGNORECASE,
 )
 _LONGEST_BOILERPLATE = 400  # characters
 
@@ -179,11 +185,15 @@ class _Reader:
         near = max(begin - 5, 0)
         before = "".join(self._run[near:begin])
         announced = _BEFORE_LINK.search(before, max(len(before) - 200, 1 if near else 0))
-        follows = self._dropped is not None and not any(
-            map(str.isalnum, "".join(self._run[self._dropped : begin])[:50])
-        )
-        if announced or follows or SEE_ALSO.match(words):
-            self._run[near:] = [before[: announced.start()] if announced else before]
+        since = self._dropped
+        follows = since is not None and not _has_letters("".join(self._run[since:begin])[:50])
+        if follows:
+            del self._run[since:]
+        elif announced:
+            self._run[near:] = [before[: announced.start()]]
+        elif SEE_ALSO.match(words):
+            del self._run[begin:]
+        if follows or announced or SEE_ALSO.match(words):
             self._dropped = len(self._run)
         else:
             self._linked += len(words)
@@ -194,10 +204,15 @@ class _Reader:
         if self._link is not None:  # a link around blocks
             self._linked += len(" ".join("".join(self._run[self._link :]).split()))
             self._link = 0
-        if any(map(str.isalnum, text)):
+        if _has_letters(text):
             linked = min(self._linked, len(text))
             last = self.found[-1] if self.found else None
-            if self._broken and last and last.element is self._holders[-1] and _goes_on(last.text, text):
+            if (
+                self._broken
+                and last
+                and last.element is self._holders[-1]
+                and _goes_on(last.text, text)
+            ):
                 last.text, last.linked = f"{last.text} {text}", last.linked + linked
             else:
                 self.found.append(Block(self._holders[-1], text, linked))
@@ -205,8 +220,13 @@ class _Reader:
         self._linked, self._dropped, self._broken = 0, None, False
 
 
+def _has_letters(text: str) -> bool:
+    return any(map(str.isalnum, text))
+
+
 def _goes_on(line: str, following: str) -> bool:
-    return following[0].islower() and not _SENTENCE_END.search(line)
+    # no paragraph is that long: joining without end would cost time without end
+    return following[0].islower() and len(line) < 2000 and not _SENTENCE_END.search(line[-8:])
 
 
 def _glued(run: list[str], following: str | None) -> bool:
@@ -219,10 +239,13 @@ def article_blocks(root: HtmlElement, everything: list[Block], headline: int | N
 
     `headline` is the place of the headline in `everything`, where there is one.
     """
-    found = bare_extraction(root, include_comments=False, include_tables=True, fast=True)
+    found: Document | None = bare_extraction(
+        root, include_comments=False, include_tables=True, fast=True
+    )
     said = {_key(line) for line in (found.text or "").splitlines()} if found else set()
     texts = [b for b in everything if b.prose > 60]
     seen = [b for b in texts if _key(b.text) in said] or texts
+    seen = seen or [b for b in everything if b.prose > 0 and _key(b.text) in said]
     weight: Counter[HtmlElement] = Counter()
     for block in seen:
         for element in (block.element, *block.element.iterancestors()):
@@ -354,5 +377,3 @@ def _length(element: HtmlElement) -> int:
 
 def _texts(element: HtmlElement) -> Iterator[str]:
     return (str(text) for text in element.itertext())
-
-

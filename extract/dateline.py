@@ -7,7 +7,9 @@ from extract.dates import VISIBLE
 
 _AGENCIES = frozenset(BOILERPLATE["agencies"])
 _NOT_TOWNS = frozenset(BOILERPLATE["not_towns"])
-_DASH = re.compile(r"\s[-–—]{1,3}\s?|(?<=[\w).])[–—]{1,2}\s?|(?<=\w)-{2}\s?|(?<=\))\s?[-–—]{1,2}\s?|(?<=\w)-\s")
+_DASH = re.compile(
+    r"\s[-–—]{1,3}\s?|(?<=[\w).])[–—]{1,2}\s?|(?<=\w)-{2}\s?|(?<=\))\s?[-–—]{1,2}\s?|(?<=\w)-\s"
+)
 _PART = re.compile(r"[,|()/:]+|\.(?=\s|$)")
 _SITE = re.compile(r"(?:[\w-]+\.)+(?:com|id|net|co|news|org|info|tv|online|my\.id)", re.IGNORECASE)
 _TOWN = re.compile(r"[A-Z][\w'’.]*(?:[ -][A-Z][\w'’.]*){0,3}")
@@ -27,7 +29,7 @@ def read_dateline(lines: list[str], outlet: str, host: str) -> str | None:
         prefix, alone = _prefix(line)
         if prefix is None:
             continue
-        parts = [p for part in _PART.split(prefix) if (p := part.strip(" *\"“"))]
+        parts = [p for part in _PART.split(prefix) if (p := part.strip(' *"“'))]
         towns = [p for p in parts if not (_is_outlet(p, own) or VISIBLE.search(p))]
         named = len(towns) < len(parts)
         if not towns or not (found := _TOWN.fullmatch(towns[0])):
@@ -54,9 +56,13 @@ def _prefix(line: str) -> tuple[str | None, bool]:
 
 def _is_outlet(part: str, own: set[str]) -> bool:
     folded = _fold(part)
-    return folded in own or part.casefold() in _AGENCIES or _SITE.fullmatch(part) is not None or any(
-        len(name) > 4 and folded.startswith(name) for name in own
-    ) or folded.startswith("antara")
+    return (
+        folded in own
+        or part.casefold() in _AGENCIES
+        or _SITE.fullmatch(part) is not None
+        or any(len(name) > 4 and folded.startswith(name) for name in own)
+        or folded.startswith("antara")
+    )
 
 
 def _could_be_town(text: str) -> bool:

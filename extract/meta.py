@@ -13,9 +13,19 @@ from lxml.html import HtmlElement
 from extract.clean import BOILERPLATE, BYLINE, Block, compiled
 
 _ARTICLE_TYPES = frozenset(
-    "Article NewsArticle BlogPosting ReportageNewsArticle OpinionNewsArticle AnalysisNewsArticle "
-    "BackgroundNewsArticle ReviewNewsArticle LiveBlogPosting SocialMediaPosting "
-    "AdvertiserContentArticle".split()
+    [
+        "Article",
+        "NewsArticle",
+        "BlogPosting",
+        "ReportageNewsArticle",
+        "OpinionNewsArticle",
+        "AnalysisNewsArticle",
+        "BackgroundNewsArticle",
+        "ReviewNewsArticle",
+        "LiveBlogPosting",
+        "SocialMediaPosting",
+        "AdvertiserContentArticle",
+    ]
 )
 _MAX_JSON = 1_000_000  # characters of one JSON-LD script
 _MAX_NODES = 5_000
@@ -25,11 +35,12 @@ _PAID_BRACKETS = compiled(BOILERPLATE["paid_brackets"])
 _PAID_LABELS = compiled(BOILERPLATE["paid_labels"])
 _SEPARATOR = re.compile(r"\s+[|–—•·»«›~-]+\s+|\s*[|»]\s*|\s+:\s+|:\s+")
 _OFFICES = frozenset(BOILERPLATE["offices"])
-_PUBLISHED = (  # meta names, the surest first
+_PUBLISHED = re.findall(  # meta names, the surest first
+    r"\S+",
     "article:published_time datepublished content_publisheddate pubdate publishdate publish-date "
     "publish_date published_time og:published_time dc.date.issued dc.date dcterms.created "
-    "parsely-pub-date sailthru.date cxenseparse:recs:publishtime date"
-).split()
+    "parsely-pub-date sailthru.date cxenseparse:recs:publishtime date",
+)
 
 
 @dataclass(slots=True)
@@ -61,7 +72,11 @@ def read_meta(root: HtmlElement, url: str) -> Meta:
     objects = list(_objects(root))
     articles = [o for o in objects if _types(o) & _ARTICLE_TYPES]
     path = urlsplit(url).path.rstrip("/")
-    own = [a for a in articles if path and path in json.dumps([a.get("mainEntityOfPage"), a.get("url"), a.get("@id")])]
+    own = [
+        a
+        for a in articles
+        if path and path in json.dumps([a.get("mainEntityOfPage"), a.get("url"), a.get("@id")])
+    ]
     pages = [o for o in objects if "WebPage" in _types(o) and "datePublished" in o]
     article = next(iter(own + articles), None) or next(iter(pages), {})
     title = root.find(".//title")
@@ -124,16 +139,18 @@ def _visible_breadcrumb(root: HtmlElement) -> list[str]:
 
 def stamps(meta: Meta, root: HtmlElement) -> list[tuple[str, str]]:
     """(source, timestamp) pairs that say when the article was published, the surest first."""
-    found = []
-    for key in ("datePublished", "dateCreated", "uploadDate"):
-        if isinstance(value := meta.article.get(key), str):
-            found.append(("json-ld", value))
+    found = [
+        ("json-ld", value)
+        for key in ("datePublished", "dateCreated", "uploadDate")
+        if isinstance(value := meta.article.get(key), str)
+    ]
     found += [("meta", meta.tags[name]) for name in _PUBLISHED if name in meta.tags]
     times = root.xpath("//time[@datetime] | //*[@itemprop='datePublished'][@content or @datetime]")
-    named, others = [], []
+    named: list[tuple[str, str]] = []
+    others: list[tuple[str, str]] = []
     for time in times[:50]:
         about = f"{time.get('class')} {time.get('itemprop')}".lower()
-        if "updated" in about and "published" not in about or "modified" in about:
+        if ("updated" in about and "published" not in about) or "modified" in about:
             continue
         value = ("time", time.get("datetime") or time.get("content") or "")
         marked = time.get("pubdate") is not None or "publish" in about or "entry-date" in about
@@ -238,18 +255,27 @@ def headline_place(found: list[Block], title: str) -> int | None:
     return next(iter(tagged + places), None)
 
 
-def authors(meta: Meta, root: HtmlElement, around: list[str], url: str, outlet: str) -> tuple[str, ...]:
+def authors(
+    meta: Meta, root: HtmlElement, around: list[str], url: str, outlet: str
+) -> tuple[str, ...]:
     """Those who signed: printed beside the headline, in the structured data, at the text's end."""
     names = _site_names(meta, url, outlet)
     printed = root.xpath(
-        "//*[@rel='author' or @itemprop='author' or contains(@class, 'author') or contains(@class, 'penulis')"
-        " or contains(@class, 'reporter') or contains(@class, 'byline')]"
+        "//*[@rel='author' or @itemprop='author' or contains(@class, 'author')"
+        " or contains(@class, 'penulis') or contains(@class, 'reporter') or contains(@class, 'byline')]"
     )
     sources = [
-        *([_text_of(e) for e in printed[:20] if e.get("class") == first.get("class")] for first in printed[:6]),
+        *(
+            [_text_of(e) for e in printed[:20] if e.get("class") == first.get("class")]
+            for first in printed[:6]
+        ),
         list(_names(meta.article.get("author"))),
         [found[1] for line in around if len(line) < 120 and (found := BYLINE.match(line))],
-        [meta.tags[n] for n in ("content_author", "author", "dc.creator", "article:author") if n in meta.tags],
+        [
+            meta.tags[n]
+            for n in ("content_author", "author", "dc.creator", "article:author")
+            if n in meta.tags
+        ],
     ]
     for source in sources:
         if people := list(dict.fromkeys(p for text in source for p in _people(text, names))):
@@ -274,7 +300,10 @@ def _people(text: str, site_names: set[str]) -> Iterator[str]:
     text = re.sub(r"\W*\bpenulis\b\W*$", "", _clean(text), flags=re.IGNORECASE)
     if found := BYLINE.match(text):
         text = found[1]
-    for part in re.split(r"\s*[;|/]\s*|,\s+|\s+[-–]\s+|\s+(?:dan|and|&)\s+|\s*\b(?:Editor|Redaktur|Penyunting)\b.*", text):
+    for part in re.split(
+        r"\s*[;|/]\s*|,\s+|\s+[-–]\s+|\s+(?:dan|and|&)\s+|\s*\b(?:Editor|Redaktur|Penyunting)\b.*",
+        text,
+    ):
         name = part.strip(" -:.@()")
         folded = _fold(name)
         if (
@@ -304,7 +333,9 @@ def is_paid(meta: Meta, title: str, lines: list[str], root: HtmlElement) -> bool
     """Whether it says it is an advertorial or comes from an official or partner."""
     if "AdvertiserContentArticle" in _types(meta.article):
         return True
-    if any(_PAID_BRACKETS.search(text) for text in (title, *lines[:3], *(t[-200:] for t in lines[-4:]))):
+    if any(
+        _PAID_BRACKETS.search(text) for text in (title, *lines[:3], *(t[-200:] for t in lines[-4:]))
+    ):
         return True
     sections = meta.article.get("articleSection")
     labels = [
@@ -313,13 +344,16 @@ def is_paid(meta: Meta, title: str, lines: list[str], root: HtmlElement) -> bool
         *meta.breadcrumb,
         *(_clean(a.text_content()) for a in root.xpath("//a[contains(@rel, 'category')]")[:10]),
         *lines[:2],
+        *lines[-2:],
     ]
     return any(isinstance(label, str) and _PAID_LABELS.fullmatch(label.strip()) for label in labels)
 
 
 def image(meta: Meta, url: str) -> str | None:
     """The address of the article's picture."""
-    value: Any = meta.tags.get("og:image") or meta.tags.get("twitter:image") or meta.article.get("image")
+    value: Any = (
+        meta.tags.get("og:image") or meta.tags.get("twitter:image") or meta.article.get("image")
+    )
     if isinstance(value, list) and value:
         value = value[0]
     if isinstance(value, dict):

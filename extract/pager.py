@@ -65,7 +65,9 @@ def _identity(url: str) -> tuple[str, str, str] | None:
     path, page = parts.path.rstrip("/"), "1"
     rest = []
     for key, value in parse_qsl(parts.query, keep_blank_values=True, max_num_fields=50):
-        if key.lower() in _PAGE_KEYS and (value.lower() in _WHOLE or re.fullmatch(r"\d{1,2}", value)):
+        if key.lower() in _PAGE_KEYS and (
+            value.lower() in _WHOLE or re.fullmatch(r"\d{1,2}", value)
+        ):
             page = value.lower().lstrip("0") or "1"
         elif not key.startswith("utm_"):
             rest.append(f"{key}={value}")

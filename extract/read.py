@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
+from itertools import islice, takewhile
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -35,13 +35,16 @@ from extract.clean import (
 from extract.dateline import read_dateline
 from extract.pager import missing_pages, pager_links
 
-MAX_BYTES = 10_000_000
+MAX_BYTES = 5_000_000
 MAX_TAGS = 100_000  # an article's page has hundreds, seldom ten thousand
+MAX_ATTRIBUTES = 2_000
 MIN_TEXT = 120  # characters of an article's text
 
 _ERRORS = compiled(BOILERPLATE["errors"])
 _LISTS = compiled(BOILERPLATE["lists"])
 _INVALID = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0x7F, 0xFFFE, 0xFFFF])
+_LONG_TAG = re.compile(rb"<[a-zA-Z][^<>]{8000,}")
+_QUOTED = re.compile(rb"\"[^\"]*\"|'[^']*'")
 _MATH_LETTERS = re.compile("[\U0001d400-\U0001d7ff]+")
 
 
@@ -129,19 +132,30 @@ def _is_no_article(url: str, title: str) -> bool:
 def _around(everything: list[Block], found: list[Block], headline: int | None) -> list[str]:
     """The short lines about the headline, nearest first: dates and bylines stand there. Above it
     only what shares its box, for the page's head tells today's date."""
-    body = next((i for i, b in enumerate(everything) if found and b is found[0]), 0)
-    start = body if headline is None else headline
-    end = next((i for i, b in enumerate(everything) if i >= body and len(b.text) > 120), body)
-    box = set(islice(everything[start].element.iterancestors(), 3)) if everything else set()
-    above = [b for b in everything[max(start - 8, 0) : start] if box & set(b.element.iterancestors())]
-    near = [*everything[start + 1 : max(end, start + 1)][:20], *reversed(above), *found[-3:]]
-    return [b.text for b in near if len(b.text) < 120 and b.text.count(" ") < 16]
+    start = headline
+    if start is None:
+        start = max(next((i for i, b in enumerate(everything) if b is found[0]), 0) - 1, 0)
+    box = {
+        a
+        for a in islice(everything[start].element.iterancestors(), 3)
+        if a.tag not in ("body", "html")
+    }
+    below = takewhile(lambda b: not _is_text(b.text), everything[start + 1 : start + 13])
+    above = [
+        b for b in everything[max(start - 8, 0) : start] if box & set(b.element.iterancestors())
+    ]
+    at_end = [b for b in found[-3:] if not _is_text(b.text)]
+    return [b.text for b in (*below, *reversed(above), *at_end) if len(b.text) < 120]
+
+
+def _is_text(line: str) -> bool:
+    return len(line) > 120 or (line.endswith(".") and line.count(" ") > 7)
 
 
 def parse(page: Page) -> HtmlElement | None:
     """The page's tree, or None where it is not HTML or beyond all measure."""
     html = page.html
-    if not 0 < len(html) <= MAX_BYTES or html.count(b"<") > MAX_TAGS:
+    if not 0 < len(html) <= MAX_BYTES or html.count(b"<") > MAX_TAGS or _has_endless_tag(html):
         return None
     text = decode(html, page.charset).translate(_INVALID)
     head = text[:2000].lstrip().lower()
@@ -152,6 +166,15 @@ def parse(page: Page) -> HtmlElement | None:
     except (etree.LxmlError, ValueError):
         return None
     return root if root.find("body") is not None else None
+
+
+def _has_endless_tag(html: bytes) -> bool:
+    """Whether a tag has thousands of attributes: libxml2's time grows with their square."""
+    for tag in _LONG_TAG.finditer(html):
+        bare = _QUOTED.sub(b"", tag[0])
+        if bare.count(b"=") > MAX_ATTRIBUTES or len(bare.split()) > MAX_ATTRIBUTES:
+            return True
+    return False
 
 
 def _parser() -> HTMLParser:
