@@ -444,7 +444,10 @@ def _write_log() -> None:
     import settings
 
     current = settings.load()
-    current.home.mkdir(parents=True, exist_ok=True)
+    try:
+        current.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"PANTAU_HOME, {current.home}, cannot be made: {error.strerror}") from None
     logging.basicConfig(
         level=current.log_level,
         format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s",
@@ -458,7 +461,8 @@ def _write_log() -> None:
 
 
 def _fail(sentence: str, code: int) -> NoReturn:
-    click.echo(f"pantau: {sentence}", err=True)
+    sentence = " ".join(sentence.split())
+    click.echo(f"pantau: {sentence}{'' if sentence[-1:] in '.!?' else '.'}", err=True)
     sys.exit(code)
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AnyHttpUrl, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as PydanticSettingsError
 
 
 class SettingsError(ValueError):
@@ -93,8 +94,10 @@ def load() -> Settings:
         first = error.errors()[0]
         name = "PANTAU_" + "_".join(map(str, first["loc"])).upper()
         raise SettingsError(f"{name} is not usable: {first['msg']}") from None
-    except Exception as error:  # noqa: BLE001 (pydantic-settings: a dict that is not JSON)
-        raise SettingsError(f"The settings are not usable: {error}") from None
+    except PydanticSettingsError:  # the only setting that is not plain text
+        raise SettingsError(
+            'PANTAU_STAND_INS is not JSON such as {"nusabali": "http://…"}.'
+        ) from None
 
 
 _settings = load()

@@ -17,9 +17,7 @@ KILLS = 10
 
 def test_every_finding_once_after_ten_kills(pantau: Pantau, site: Site) -> None:
     relevant = {f"/berita/{n}/camat" for n in range(0, ARTICLES, 3)}
-    paths = [
-        f"/berita/{n}/camat" if n % 3 == 0 else f"/berita/{n}/pasar" for n in range(ARTICLES)
-    ]
+    paths = [f"/berita/{n}/camat" if n % 3 == 0 else f"/berita/{n}/pasar" for n in range(ARTICLES)]
     for n, path in enumerate(paths):
         template = RELEVANT if path in relevant else FILLER
         site.pages[path] = _slowly(template.format(title=f"Kabar ke-{n} dari Buleleng"))

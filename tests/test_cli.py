@@ -1,0 +1,228 @@
+"""The command line, as a user meets it: what it prints, where, and how it exits."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Pantau
+from tests.site import Site
+from tests.test_crawl import FILLER, RELEVANT, feed
+
+
+def one_sentence(text: str) -> bool:
+    """Whether stderr holds one line, beginning with the program's name, and no traceback."""
+    return bool(re.fullmatch(r"pantau: [^\n]+[.!?]\n", text))
+
+
+@pytest.fixture
+def crawled(pantau: Pantau, site: Site) -> Pantau:
+    """An installation that has found one article of one outlet."""
+    site.pages = {
+        "/feed": feed(site, "/berita/1/camat", "/berita/2/cabai"),
+        "/berita/1/camat": RELEVANT.format(title="Camat di Buleleng Diperiksa Bawaslu"),
+        "/berita/2/cabai": FILLER.format(title="Harga Cabai Turun"),
+    }
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]', province="Bali", zone="WITA")
+    assert pantau("crawl", "--outlet", "kabar").code == 0
+    return pantau
+
+
+def test_what_a_finding_looks_like(crawled: Pantau) -> None:
+    (row,) = crawled("findings", "--json").lines()
+    assert {
+        "id", "url", "outlet", "title", "text", "authors", "published", "fetched", "dateline",
+        "kind", "score", "subjects", "places", "evidence", "paid", "story", "snapshot_sha256",
+    } <= row.keys()  # fmt: skip
+    assert crawled("finding", str(row["id"]), "--json").json() == row
+    assert {"code", "level", "name", "province"} == row["places"][0].keys()
+    shown = crawled("finding", str(row["id"])).out
+    assert row["title"] in shown
+    assert row["snapshot_sha256"] in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows"),
+    [
+        (["--province", "Bali"], 1),
+        (["--province", "Aceh"], 0),
+        (["--kind", "examination"], 1),
+        (["--kind", "pledge"], 0),
+        (["--query", "camat klarifikasi"], 1),
+        (["--query", "camat 100%"], 0),
+        (["--outlet", "kabar", "--limit", "1"], 1),
+        (["--since", "2020-01-01", "--until", "2021-01-01"], 0),
+        (["--since", "2020-01-01"], 1),
+    ],
+)
+def test_filters(crawled: Pantau, arguments: list[str], rows: int) -> None:
+    ran = crawled("findings", "--json", *arguments)
+    assert (ran.code, len(ran.lines())) == (0, rows)
+
+
+def test_the_table_says_what_each_outlet_gave_and_why(pantau: Pantau, site: Site) -> None:
+    site.pages = {
+        "/feed": feed(site, "/berita/1/camat", "/gone"),
+        "/berita/1/camat": RELEVANT.format(title="Camat di Buleleng Diperiksa Bawaslu"),
+    }
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    ran = pantau("crawl", "--outlet", "kabar")
+    assert ran.code == 1
+    assert one_sentence(ran.err)
+    assert re.search(r"kabar\s*│\s*2\s*│\s*2\s*│\s*1\s*│\s*0\s*│\s*1\s*│\s*1\s*│", ran.out)
+    assert f"HTTP 404 from {site.url}/gone" in ran.out
+    assert "Camat di Buleleng Diperiksa Bawaslu" in ran.out
+    assert "“" in ran.out  # the sentence that proves it
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["crawl", "--outlet", "nusabli"], "did you mean nusabali"),
+        (["crawl", "--limit", "0"], "--limit"),
+        (["findings", "--since", "27/11/2024"], "2024-11-27"),
+        (["findings", "--outlet", "nowhere"], "no outlet"),
+        (["findings", "--kind", "rumour"], "rumour"),
+        (["finding", "99"], "no finding 99"),
+        (["finding", "one"], "one"),
+        (["extract", "missing.html", "--url", "https://a.example/1"], "missing.html"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_2(
+    pantau: Pantau, arguments: list[str], says: str
+) -> None:
+    ran = pantau(*arguments)
+    assert ran.code == 2
+    assert says in ran.err
+    assert one_sentence(ran.err), ran.err
+    assert ran.out == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"database_url": "mysql://a/b"}, "PANTAU_DATABASE_URL"),
+        ({"database_url": "nonsense"}, "PANTAU_DATABASE_URL"),
+        ({"database_url": "postgresql://u:secret@127.0.0.1:1/x"}, "PANTAU_DATABASE_URL"),
+        ({"redis_url": "redis://127.0.0.1:1/0"}, "PANTAU_REDIS_URL"),
+        ({"redis_url": "http://127.0.0.1"}, "PANTAU_REDIS_URL"),
+        ({"delay": "soon"}, "PANTAU_DELAY"),
+        ({"crawl_at": "25:00"}, "PANTAU_CRAWL_AT"),
+        ({"stand_ins": "{"}, "PANTAU_STAND_INS"),
+        ({"catalogue": "nowhere.toml"}, "nowhere.toml"),
+        ({"home": "/proc/nowhere"}, "/proc/nowhere"),
+    ],
+)
+def test_bad_configuration_is_one_sentence_and_exit_2(
+    pantau: Pantau, settings: dict[str, str], says: str
+) -> None:
+    pantau.set(**settings)
+    ran = pantau("crawl", "--outlet", "nusabali")
+    assert ran.code == 2, ran
+    assert says in ran.err
+    assert "secret" not in ran.err
+    assert one_sentence(ran.err), ran.err
+    assert ran.out == ""
+
+
+def test_extract_reads_a_saved_page(pantau: Pantau, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(RELEVANT.format(title="Camat di Buleleng Diperiksa Bawaslu"), "utf-8")
+    ran = pantau("extract", str(page), "--url", "https://nusabali.com/berita/1/camat")
+    assert ran.code == 0
+    article = ran.json()
+    assert article["title"] == "Camat di Buleleng Diperiksa Bawaslu"
+    assert article["published"] == "2026-11-20T09:00:00+08:00"
+
+
+@pytest.mark.parametrize("data", [b"%PDF-1.7 <<", b"just words", b"\x89PNG\r\n<", b""])
+def test_extract_refuses_what_is_no_html(pantau: Pantau, tmp_path: Path, data: bytes) -> None:
+    page = tmp_path / "page.html"
+    page.write_bytes(data)
+    ran = pantau("extract", str(page), "--url", "https://nusabali.com/berita/1/camat")
+    assert (ran.code, ran.out) == (2, "")
+    assert "not an HTML page" in ran.err
+    assert one_sentence(ran.err)
+
+
+def test_judge_reads_and_writes_json_lines(pantau: Pantau) -> None:
+    lines = [
+        {"title": "Camat Diduga Ajak Warga Pilih Paslon", "text": "Bawaslu memeriksa camat itu."},
+        {"title": "Wasit Diminta Netral", "text": "Laga final berlangsung sengit."},
+    ]
+    ran = pantau("judge", stdin="\n".join(map(json.dumps, lines)))
+    assert ran.code == 0, ran.err
+    verdicts = ran.lines()
+    assert [verdict["relevant"] for verdict in verdicts] == [True, False]
+    assert {"relevant", "score", "kind", "subjects", "places", "evidence"} == verdicts[0].keys()
+
+
+@pytest.mark.parametrize("bad", ["{", "[]", '{"title": 1}', '"text"'])
+def test_judge_names_the_line_it_cannot_read(pantau: Pantau, bad: str) -> None:
+    ran = pantau("judge", stdin='{"title": "a", "text": "b"}\n' + bad)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Line 2" in ran.err
+    assert one_sentence(ran.err), ran.err
+
+
+def test_doctor_says_what_to_do(pantau: Pantau) -> None:
+    pantau.set(allow_private_addresses="false")
+    ran = pantau("doctor", "--json")
+    checks = {check["name"]: check for check in ran.json()["checks"]}
+    assert {"settings", "database", "redis", "disk", "clock", "outlets"} == checks.keys()
+    assert checks["database"]["ok"]
+    assert checks["redis"]["ok"]
+    assert not checks["settings"]["ok"]  # no contact is set
+    assert ran.code == 1
+    assert "PANTAU_CONTACT" in pantau("doctor").out
+    pantau.set(database_url="postgresql://127.0.0.1:1/x")
+    broken = pantau("doctor")
+    assert broken.code == 2
+    assert "not well" in broken.out
+
+
+def test_scrapy_works_from_the_checkout(pantau: Pantau, site: Site) -> None:
+    def scrapy(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "scrapy", *arguments],
+            cwd=ROOT, env=pantau.environment, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+
+    listed = scrapy("list")
+    assert {"laksara", "satumeja", "nusabali", "bkpsdm-bondowoso", "transparansi"} <= set(
+        listed.stdout.split()
+    )
+    site.pages = {
+        "/rss": feed(site, "/berita/1/camat"),
+        "/search": "<html><div id=article-list></div></html>",
+        "/berita/1/camat": RELEVANT.format(title="Camat di Buleleng Diperiksa Bawaslu"),
+    }
+    pantau.set(stand_ins=json.dumps({"nusabali": site.url}))
+    assert scrapy("crawl", "nusabali").returncode == 0
+    (row,) = pantau("findings", "--json").lines()
+    assert row["outlet"] == "nusabali"
+    shell = scrapy(
+        "shell",
+        "--spider=nusabali",
+        f"{site.url}/berita/1/camat",
+        "-c",
+        "(spider.name, response.css('h1::text').get())",
+    )
+    assert "('nusabali', 'Camat di Buleleng Diperiksa Bawaslu')" in shell.stdout, shell.stderr
+
+
+def test_without_internet_each_outlet_is_one_line(pantau: Pantau) -> None:
+    """The five real outlets, from a machine whose names do not resolve (that of the tests)."""
+    pantau.set(allow_private_addresses="false")
+    ran = pantau("crawl", "--json")
+    reports = ran.json()["outlets"]
+    assert len(reports) == 5
+    if any(report["fetched"] for report in reports):
+        pytest.skip("this machine reaches the internet")
+    assert ran.code == 1
+    assert all(report["note"].startswith("unreachable: ") for report in reports), reports
+    assert all(report["errors"] == 1 for report in reports)
