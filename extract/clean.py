@@ -8,7 +8,7 @@ in the tree and the place it came from is read in whole.
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -372,8 +372,4 @@ def _key(text: str) -> str:
 
 
 def _length(element: HtmlElement) -> int:
-    return sum(len(text.strip()) for text in _texts(element))
-
-
-def _texts(element: HtmlElement) -> Iterator[str]:
-    return (str(text) for text in element.itertext())
+    return sum(len(text.strip()) for text in element.itertext())

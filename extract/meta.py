@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,24 +90,22 @@ def read_meta(root: HtmlElement, url: str) -> Meta:
 
 def _objects(root: HtmlElement) -> Iterator[dict[str, Any]]:
     """All JSON-LD objects that have a type, outermost first."""
-    queue: list[Any] = []
+    queue: deque[Any] = deque()
     for script in root.xpath('//script[contains(@type, "ld+json")]'):
         text = (script.text or "").strip().removeprefix("<!--").removesuffix("-->")
         if len(text) <= _MAX_JSON:
             try:
-                queue.append(json.loads(text, strict=False))
+                queue.append([json.loads(text, strict=False)])
             except (ValueError, RecursionError):
                 continue
     seen = 0
     while queue and seen < _MAX_NODES:
-        node = queue.pop(0)
+        node = queue.popleft()
         seen += 1
-        if isinstance(node, list):
-            queue[:0] = node
-        elif isinstance(node, dict):
-            if "@type" in node:
-                yield node
-            queue.extend(v for v in node.values() if isinstance(v, dict | list))
+        if isinstance(node, dict) and "@type" in node:
+            yield node
+        inner = node.values() if isinstance(node, dict) else node
+        queue.extend(v for v in inner if isinstance(v, dict | list))
 
 
 def _types(node: dict[str, Any]) -> set[str]:
@@ -262,7 +260,8 @@ def authors(
     names = _site_names(meta, url, outlet)
     printed = root.xpath(
         "//*[@rel='author' or @itemprop='author' or contains(@class, 'author')"
-        " or contains(@class, 'penulis') or contains(@class, 'reporter') or contains(@class, 'byline')]"
+        " or contains(@class, 'penulis') or contains(@class, 'reporter')"
+        " or contains(@class, 'byline')]"
     )
     sources = [
         *(
@@ -305,7 +304,6 @@ def _people(text: str, site_names: set[str]) -> Iterator[str]:
         text,
     ):
         name = part.strip(" -:.@()")
-        folded = _fold(name)
         if (
             3 <= len(name) <= 60
             and name.count(" ") <= 5
@@ -313,7 +311,6 @@ def _people(text: str, site_names: set[str]) -> Iterator[str]:
             and name[0].isupper()
             and not _NOBODY.fullmatch(name)
             and not _is_name(name, site_names)
-            and folded not in site_names
         ):
             yield name
 

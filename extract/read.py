@@ -40,9 +40,10 @@ MAX_TAGS = 100_000  # an article's page has hundreds, seldom ten thousand
 MAX_ATTRIBUTES = 2_000
 MIN_TEXT = 120  # characters of an article's text
 
-_ERRORS = compiled(BOILERPLATE["errors"])
+_NO_ARTICLE = compiled(BOILERPLATE["no_article"])
 _LISTS = compiled(BOILERPLATE["lists"])
 _INVALID = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0x7F, 0xFFFE, 0xFFFF])
+_ARTICLE_QUERY = re.compile(r"(?:^|&)(?!paged?=|halaman=)[a-z_]+=\d")  # ?p=123
 _LONG_TAG = re.compile(rb"<[a-zA-Z][^<>]{8000,}")
 _QUOTED = re.compile(rb"\"[^\"]*\"|'[^']*'")
 _MATH_LETTERS = re.compile("[\U0001d400-\U0001d7ff]+")
@@ -125,8 +126,8 @@ def _read_page(
 
 def _is_no_article(url: str, title: str) -> bool:
     parts = urlsplit(url)
-    front = parts.path.strip("/") in ("", "index.php", "index.html") and not parts.query
-    return front or _ERRORS.fullmatch(title) is not None
+    front = parts.path.strip("/") in ("", "index.php", "index.html")
+    return (front and not _ARTICLE_QUERY.search(parts.query)) or bool(_NO_ARTICLE.fullmatch(title))
 
 
 def _around(everything: list[Block], found: list[Block], headline: int | None) -> list[str]:

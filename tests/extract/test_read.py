@@ -365,11 +365,17 @@ def teasers() -> str:
         (html(paragraphs(*TEXT), title="404 - Halaman Tidak Ditemukan").encode(), URL),
         (html(paragraphs(*TEXT), title="Just a moment...").encode(), URL),
         (html(teasers(), title="Indeks Berita").encode(), "https://kabar.example.id/indeks"),
+        (html(paragraphs(*TEXT), title="Hasil Pencarian: netralitas").encode(), URL),
         (html(paragraphs(*TEXT)).encode(), "https://kabar.example.id/"),
+        (html(paragraphs(*TEXT)).encode(), "https://kabar.example.id/?paged=2"),
     ],
 )
 def test_what_is_no_article_gives_none(source: bytes, url: str) -> None:
     assert read([page(source, url)], zone=JAKARTA) is None
+
+
+def test_an_article_known_by_number_only_is_one() -> None:
+    assert article(html(paragraphs(*TEXT)), url="https://kabar.example.id/?p=123").title == TITLE
 
 
 def test_an_article_with_many_related_headlines_is_one() -> None:
