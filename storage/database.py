@@ -1,21 +1,20 @@
 """Opening the database: SQLite by default, PostgreSQL by its URL, always at the newest schema."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 60
+CONNECT_SECONDS = 10
 ADVISORY_LOCK = 0x70616E746175  # "pantau": one migration at a time
 
 
@@ -27,29 +26,54 @@ def open_database(url: str) -> Engine:
     """An engine for `url`, its schema migrated to the newest. Raises DatabaseError."""
     try:
         parsed = make_url(url)
-        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-            raise ArgumentError("only sqlite:/// and postgresql:// are supported")
-        if parsed.get_backend_name() == "sqlite" and parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, pool_pre_ping=True)
-    except (ArgumentError, NoSuchModuleError, ValueError, OSError) as error:
+        engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed)
+    except ValueError:  # its text may hold a part of the password
         raise DatabaseError(
-            f"PANTAU_DATABASE_URL is not a usable database address: {error}"
+            "PANTAU_DATABASE_URL is not a usable database address: the port is not a number "
+            "(in a password, write / : @ as %2F %3A %40)."
         ) from None
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+    except (ArgumentError, NoSuchModuleError, ImportError, OSError) as error:
+        raise DatabaseError(
+            f"PANTAU_DATABASE_URL is not a usable database address: {error}."
+        ) from None
     try:
         _migrate(engine)
-    except DBAPIError as error:
+    except (DBAPIError, CommandError) as error:
         engine.dispose()
         place = parsed.render_as_string(hide_password=True)
+        if isinstance(error, CommandError):  # it does not know the schema's revision
+            raise DatabaseError(
+                f"The database {place} was made by a newer Pantau ({error}); update this one."
+            ) from None
+        advice = (
+            "check that it is Pantau's and that its folder can be written to."
+            if engine.dialect.name == "sqlite"
+            else "check PANTAU_DATABASE_URL and that the server is running."
+        )
         reason = " ".join(str(error.orig).split())
-        raise DatabaseError(
-            f"The database {place} cannot be used ({reason}); "
-            "check PANTAU_DATABASE_URL and that the server is running."
-        ) from None
+        raise DatabaseError(f"The database {place} cannot be used ({reason}); {advice}") from None
     return engine
+
+
+def _sqlite(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ArgumentError("a database in memory would be forgotten; name a file")
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, pool_timeout=BUSY_SECONDS)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    if url.get_backend_name() != "postgresql":
+        raise ArgumentError("only sqlite:/// and postgresql:// are supported")
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_timeout=BUSY_SECONDS,
+        connect_args={"connect_timeout": url.query.get("connect_timeout", CONNECT_SECONDS)},
+    )
 
 
 def _set_up_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
@@ -79,21 +103,12 @@ def _migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     head = ScriptDirectory.from_config(config).get_current_head()
-    with engine.connect() as connection:
+    with engine.execution_options(reading=True).connect() as connection:
         if MigrationContext.configure(connection).get_current_revision() == head:
             return
-    with _one_at_a_time(engine) as connection:
+    with engine.begin() as connection:
+        # one at a time; on SQLite BEGIN IMMEDIATE sees to that
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-
-
-@contextmanager
-def _one_at_a_time(engine: Engine) -> Iterator[Connection]:
-    if engine.dialect.name == "postgresql":
-        with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-            yield connection
-    else:
-        with Path(f"{engine.url.database}.lock").open("w") as lock, engine.begin() as connection:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield connection

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import zstandard
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from extract.article import Article, Evidence, Page, Place, Verdict
@@ -39,8 +39,9 @@ class Snapshot:
 class Finding:
     """A stored relevant article; the field names are those of the JSON form.
 
-    `published` is aware, with the outlet's offset; `fetched` is UTC. `story` stays
-    None until stories are told apart.
+    `published` is aware, with the outlet's offset; `found` and `fetched`, the last time it was
+    fetched, are UTC. `snapshot_sha256` is of the page that this wording was read from, `revision`
+    the number of wordings seen. `story` stays None until stories are told apart.
     """
 
     id: int
@@ -93,57 +94,64 @@ def keep(
     """Store a relevant article, or a new revision of it where its wording changed.
 
     Gives the finding's id and whether it is new. `snapshots` are its pages in order. The link must
-    have been recorded before."""
-    link_id = session.scalars(select(models.Link.id).where(models.Link.url == link_url)).one()
-    row = session.scalar(select(models.Finding).where(models.Finding.link_id == link_id))
+    have been recorded before. A later wording that clears the article does not unmake the finding:
+    it becomes a revision, and the finding keeps the wording that proves it."""
+    # locked, so that two who keep the same link take turns
+    link = session.scalars(
+        select(models.Link).where(models.Link.url == link_url).with_for_update()
+    ).one()
+    row = session.scalar(select(models.Finding).where(models.Finding.link_id == link.id))
     new = row is None
     if row is None:
-        row = models.Finding(link_id=link_id, found=now)
-        row.outlet = session.get_one(models.Link, link_id).outlet
+        row = models.Finding(link_id=link.id, outlet=link.outlet, found=now)
         session.add(row)
-    elif (row.title, row.text) == (article.title, article.text):
-        row.fetched = snapshots[0].fetched
+    row.fetched = snapshots[0].fetched
+    wording = models.storable(article.title), models.storable(article.text)
+    if row.revisions and wording == (row.revisions[-1].title, row.revisions[-1].text):
         return row.id, False
+    if new or verdict.relevant:
+        _describe(row, article, verdict)
+    row.revisions.append(_revision(len(row.revisions) + 1, article, snapshots))
+    session.flush()
+    return row.id, new
+
+
+def _describe(row: models.Finding, article: Article, verdict: Verdict) -> None:
     published = article.published
     offset = published.utcoffset() if published else None
     row.url, row.title, row.text = article.url, article.title, article.text
-    row.authors, row.published, row.published_from = (
-        list(article.authors),
-        published,
-        article.published_from,
-    )
+    row.authors = list(article.authors)
+    row.dateline, row.section = article.dateline, article.section
+    row.published, row.published_from = published, article.published_from
     row.published_offset = int(offset.total_seconds() // 60) if offset is not None else None
-    row.fetched, row.dateline, row.section = snapshots[0].fetched, article.dateline, article.section
     row.image, row.language, row.paid = article.image, article.language, article.paid
-    if new or verdict.relevant:  # a later wording that clears the article does not unmake it
-        row.kind, row.score = verdict.kind or "other", verdict.score
-        row.subjects = list(verdict.subjects)
-        row.evidence = [asdict(sentence) for sentence in verdict.evidence]
-        row.places = [
-            models.FindingPlace(position=position, **asdict(place))
-            for position, place in enumerate(verdict.places)
-        ]
-    row.revisions.append(
-        models.Revision(
-            number=len(row.revisions) + 1,
-            fetched=snapshots[0].fetched,
-            title=article.title,
-            text=article.text,
-            snapshots=[
-                models.Snapshot(
-                    page=page,
-                    url=snapshot.url,
-                    fetched=snapshot.fetched,
-                    charset=snapshot.charset,
-                    sha256=snapshot.sha256,
-                    html=snapshot.html,
-                )
-                for page, snapshot in enumerate(snapshots, 1)
-            ],
-        )
+    row.kind, row.score = verdict.kind or "other", verdict.score
+    row.subjects = list(verdict.subjects)
+    row.evidence = [asdict(sentence) for sentence in verdict.evidence]
+    row.places = [
+        models.FindingPlace(position=position, **asdict(place))
+        for position, place in enumerate(verdict.places)
+    ]
+
+
+def _revision(number: int, article: Article, snapshots: Sequence[Snapshot]) -> models.Revision:
+    return models.Revision(
+        number=number,
+        fetched=snapshots[0].fetched,
+        title=article.title,
+        text=article.text,
+        snapshots=[
+            models.Snapshot(
+                page=page,
+                url=snapshot.url,
+                fetched=snapshot.fetched,
+                charset=snapshot.charset,
+                sha256=snapshot.sha256,
+                html=snapshot.html,
+            )
+            for page, snapshot in enumerate(snapshots, 1)
+        ],
     )
-    session.flush()
-    return row.id, new
 
 
 def find(session: Session, wanted: Filter) -> Iterator[Finding]:
@@ -159,7 +167,9 @@ def find(session: Session, wanted: Filter) -> Iterator[Finding]:
         query = query.where(models.Finding.kind == wanted.kind)
     if wanted.province:
         query = query.where(
-            models.Finding.places.any(models.FindingPlace.province.ilike(wanted.province))
+            models.Finding.places.any(
+                func.lower(models.FindingPlace.province) == wanted.province.lower()
+            )
         )
     for word in (wanted.query or "").split():
         query = query.where(
@@ -176,6 +186,8 @@ def find(session: Session, wanted: Filter) -> Iterator[Finding]:
 
 def get(session: Session, finding_id: int) -> Finding | None:
     """The finding with this id."""
+    if not 0 < finding_id < 2**31:  # more than the database's integers hold
+        return None
     row = session.get(models.Finding, finding_id, options=_WHOLE)
     return _finding(row) if row else None
 
@@ -189,6 +201,11 @@ _WHOLE = (
 
 
 def _finding(row: models.Finding) -> Finding:
+    proof = next(
+        revision
+        for revision in reversed(row.revisions)
+        if (revision.title, revision.text) == (row.title, row.text)
+    )
     published = row.published
     if published and row.published_offset is not None:
         published = published.astimezone(timezone(timedelta(minutes=row.published_offset)))
@@ -202,7 +219,7 @@ def _finding(row: models.Finding) -> Finding:
         published=published,
         published_from=row.published_from,
         found=row.found,
-        fetched=row.fetched.astimezone(UTC),
+        fetched=row.fetched,
         dateline=row.dateline,
         section=row.section,
         image=row.image,
@@ -216,6 +233,6 @@ def _finding(row: models.Finding) -> Finding:
         evidence=tuple(Evidence(**sentence) for sentence in row.evidence),
         paid=row.paid,
         story=None,
-        snapshot_sha256=row.revisions[-1].snapshots[0].sha256,
+        snapshot_sha256=proof.snapshots[0].sha256,
         revision=len(row.revisions),
     )

@@ -4,22 +4,23 @@ A link is recorded as pending before it is fetched, so that a crawl cut short lo
 one takes up what is pending.
 """
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import groupby
-from operator import attrgetter
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, case, func, select, update
+from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.database import reading
-from storage.models import Finding, State
+from storage.models import Finding, State, storable
 from storage.models import Link as Row
 
 MAX_ATTEMPTS = 3
 CHUNK = 500
+MAX_URL = 2500  # bytes; PostgreSQL's indexes refuse more than 2,704
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)  # no article on the web is older
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,37 +71,53 @@ def record(
     """Note `links` of `outlet` as pending unless they are known; see `Discovery`.
 
     Links discovered at or after `known_before` (None: all) count as unread. New ones published
-    before `oldest` are recorded as skipped.
+    before `oldest` are recorded as skipped. Dates before the web or after tomorrow are taken for
+    none; a URL of more than `MAX_URL` bytes is left out.
     """
     discovery = Discovery()
-    once = list({link.url: link for link in reversed(links)}.values())[::-1]  # the first twin wins
-    for start in range(0, len(once), CHUNK):
-        chunk = {link.url: link for link in once[start : start + CHUNK]}
-        rows = {
-            row.url: row
-            for row in session.scalars(select(Row).where(Row.url.in_(chunk)).with_for_update())
-        }
+    if session.get_bind().dialect.name == "postgresql":
+        # two that insert the same links in another order would deadlock; SQLite's take turns
+        session.execute(select(func.pg_advisory_xact_lock(zlib.crc32(outlet.encode()))))
+    once: dict[str, Link] = {}
+    for link in (_storable(link, now) for link in links):
+        if len(link.url.encode()) <= MAX_URL:
+            once.setdefault(link.url, link)  # the first twin wins
+    urls = list(once)
+    for start in range(0, len(urls), CHUNK):
+        chunk = urls[start : start + CHUNK]
+        rows = {row.url: row for row in session.scalars(select(Row).where(Row.url.in_(chunk)))}
         fresh = []
-        for url, link in chunk.items():
-            row = rows.get(url)
+        for url in chunk:
+            link, row = once[url], rows.get(url)
             if row is None:
                 too_old = bool(oldest and link.published and link.published < oldest)
                 fresh.append((link, State.SKIPPED if too_old else State.PENDING))
                 continue
-            if known_before is None or row.discovered >= known_before:
-                discovery.unread += 1
             if row.state == State.SKIPPED:
                 discovery.skipped.append(url)
+                continue
+            changed = _changed(row, link)
+            if changed or known_before is None or row.discovered >= known_before:
+                discovery.unread += 1
+            if changed:
+                row.state, row.modified, row.attempts = State.PENDING, link.modified, 0
+                discovery.changed.append(url)
             elif row.state != State.PENDING:
-                if _changed(row, link):
-                    row.state, row.modified, row.attempts = State.PENDING, link.modified, 0
-                    discovery.changed.append(url)
-                    discovery.unread += 1
-                else:
-                    discovery.settled.append(url)
+                discovery.settled.append(url)
+            elif row.published is None and link.published:  # the first source did not know
+                row.published = link.published
         if fresh:
             _insert(session, outlet, fresh, now, discovery)
     return discovery
+
+
+def _storable(link: Link, now: datetime) -> Link:
+    latest = now + timedelta(days=1)
+    dates = (
+        moment if moment and EARLIEST <= moment <= latest else None
+        for moment in (link.published, link.modified)
+    )
+    return Link(storable(link.url), link.address, *dates)
 
 
 def _changed(row: Row, link: Link) -> bool:
@@ -139,8 +156,8 @@ def _insert(
     )
     for url, state in session.execute(insert):
         (discovery.new if state == State.PENDING else discovery.skipped).append(url)
-        # skipped ones are no reason to read further back: they are too old
-        discovery.unread += state == State.PENDING
+    # skipped ones are no reason to read further back: they are too old
+    discovery.unread += sum(state == State.PENDING for _, state in fresh)
 
 
 def pending(session: Session, outlet: str, limit: int) -> list[Link]:
@@ -169,38 +186,32 @@ def settle(session: Session, outcomes: Sequence[Outcome], now: datetime) -> list
     """Store `outcomes`; gives the URLs that are settled by it.
 
     One that failed is tried again in the next crawls, until it has failed `MAX_ATTEMPTS` times or
-    finally. A link that once gave a finding stays found, whatever its address gives later."""
-    failed = [outcome for outcome in outcomes if outcome.state == State.FAILED]
+    finally. A link that once gave a finding stays found, whatever its address gives later. URLs
+    that were never recorded are left out."""
+    by_url = {storable(outcome.url): outcome for outcome in outcomes}
+    urls = list(by_url)
     settled = []
-    for state, group in groupby(
-        sorted((o for o in outcomes if o.state != State.FAILED), key=attrgetter("state")),
-        key=attrgetter("state"),
-    ):
-        urls = [outcome.url for outcome in group]
-        for start in range(0, len(urls), CHUNK):
-            _set(session, urls[start : start + CHUNK], state, now)
-        settled += urls
-    for outcome in failed:
-        row = session.scalar(select(Row).where(Row.url == outcome.url))
-        if row is None:
-            continue
-        row.attempts += 1
-        row.error = outcome.error
-        if outcome.final or row.attempts >= MAX_ATTEMPTS:
-            session.flush()
-            _set(session, [row.url], State.FAILED, now)
+    for start in range(0, len(urls), CHUNK):
+        chunk = urls[start : start + CHUNK]
+        is_finding = select(Finding.id).where(Finding.link_id == Row.id).exists()
+        rows = session.execute(
+            select(Row, is_finding)
+            .where(Row.url.in_(chunk))
+            .order_by(Row.id)  # whoever settles some of the same waits, and does not deadlock
+            .with_for_update(of=Row)
+            .execution_options(populate_existing=True)
+        )
+        for row, found in rows:
+            outcome = by_url[row.url]
+            row.error = outcome.error
+            if outcome.state == State.FAILED:
+                row.attempts += 1
+                if not outcome.final and row.attempts < MAX_ATTEMPTS:
+                    continue
+            row.state = State.FOUND if found else outcome.state
+            row.settled = now
             settled.append(row.url)
     return settled
-
-
-def _set(session: Session, urls: Sequence[str], state: State, now: datetime) -> None:
-    found = select(Finding.id).where(Finding.link_id == Row.id).exists()
-    session.execute(
-        update(Row)
-        .where(Row.url.in_(urls))
-        .values(state=case((found, State.FOUND), else_=state), settled=now)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def settled_urls(engine: Engine) -> Iterator[Sequence[str]]:

@@ -1,6 +1,7 @@
 """The tables."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -8,22 +9,68 @@ from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, LargeBinary, 
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
+_EARLIEST = datetime.min.replace(tzinfo=UTC) + timedelta(days=2)
+_LATEST = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime, stored in UTC: SQLite would otherwise give it back naive."""
+    """An aware datetime, stored and given back in UTC; SQLite would otherwise make it naive,
+    PostgreSQL give it the zone of its server. Those within two days of the calendar's ends are
+    moved inward, where every zone can show them."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.astimezone(UTC) if value else None
+        return min(max(value, _EARLIEST), _LATEST).astimezone(UTC) if value else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+        if value is None or value.tzinfo:
+            return value and value.astimezone(UTC)
+        return value.replace(tzinfo=UTC)
+
+
+def storable(text: str) -> str:
+    """`text` as every database takes it: PostgreSQL refuses NUL, and no encoding has lone
+    surrogates. Each becomes one U+FFFD, so that offsets into the text stay right."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+class WebText(TypeDecorator[str]):
+    """Text that may come from the web; see `storable`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else storable(value)
+
+
+class WebJson(TypeDecorator[list[Any]]):
+    """A list, as JSON, of what may come from the web; see `storable`."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: list[Any] | None, dialect: Dialect) -> Any:
+        return _storable_json(value)
+
+
+def _storable_json(value: Any) -> Any:
+    match value:
+        case str():
+            return storable(value)
+        case list() | tuple():
+            return [_storable_json(item) for item in value]
+        case dict():
+            return {name: _storable_json(item) for name, item in value.items()}
+        case _:
+            return value
 
 
 class Base(DeclarativeBase):
-    type_annotation_map: ClassVar = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}
+    type_annotation_map: ClassVar = {str: WebText, datetime: UtcDateTime, list[Any]: WebJson}
 
 
 class State(StrEnum):
@@ -46,8 +93,8 @@ class Link(Base):
     __table_args__ = (Index("links_outlet_state", "outlet", "state"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    url: Mapped[str] = mapped_column(Text, unique=True)
-    address: Mapped[str] = mapped_column(Text)
+    url: Mapped[str] = mapped_column(unique=True)
+    address: Mapped[str]
     outlet: Mapped[str] = mapped_column(String(64))
     state: Mapped[State] = mapped_column(String(8))
     discovered: Mapped[datetime]
@@ -55,7 +102,7 @@ class Link(Base):
     modified: Mapped[datetime | None]  # as the source says
     settled: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None]
 
 
 class Source(Base):
@@ -70,7 +117,7 @@ class Source(Base):
     outlet: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
     completed: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None]
 
 
 class Validator(Base):
@@ -78,9 +125,9 @@ class Validator(Base):
 
     __tablename__ = "validators"
 
-    url: Mapped[str] = mapped_column(Text, primary_key=True)
-    etag: Mapped[str | None] = mapped_column(Text)
-    last_modified: Mapped[str | None] = mapped_column(Text)
+    url: Mapped[str] = mapped_column(primary_key=True)
+    etag: Mapped[str | None]
+    last_modified: Mapped[str | None]
 
 
 class Finding(Base):
@@ -90,19 +137,19 @@ class Finding(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     link_id: Mapped[int] = mapped_column(ForeignKey("links.id"), unique=True)
-    url: Mapped[str] = mapped_column(Text)
+    url: Mapped[str]
     outlet: Mapped[str] = mapped_column(String(64), index=True)
-    title: Mapped[str] = mapped_column(Text)
-    text: Mapped[str] = mapped_column(Text)
+    title: Mapped[str]
+    text: Mapped[str]
     authors: Mapped[list[Any]]
     published: Mapped[datetime | None] = mapped_column(index=True)
     published_offset: Mapped[int | None]  # minutes east of UTC
     published_from: Mapped[str | None] = mapped_column(String(16))
     found: Mapped[datetime] = mapped_column(index=True)  # when it was first stored
     fetched: Mapped[datetime]
-    dateline: Mapped[str | None] = mapped_column(Text)
-    section: Mapped[str | None] = mapped_column(Text)
-    image: Mapped[str | None] = mapped_column(Text)
+    dateline: Mapped[str | None]
+    section: Mapped[str | None]
+    image: Mapped[str | None]
     language: Mapped[str | None] = mapped_column(String(16))
     paid: Mapped[bool]
     kind: Mapped[str] = mapped_column(String(16), index=True)
@@ -125,8 +172,8 @@ class FindingPlace(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(String(16))
     level: Mapped[str] = mapped_column(String(16))
-    name: Mapped[str] = mapped_column(Text)
-    province: Mapped[str] = mapped_column(Text)
+    name: Mapped[str]
+    province: Mapped[str]
 
 
 class Revision(Base):
@@ -139,8 +186,8 @@ class Revision(Base):
     finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"))
     number: Mapped[int]
     fetched: Mapped[datetime]
-    title: Mapped[str] = mapped_column(Text)
-    text: Mapped[str] = mapped_column(Text)
+    title: Mapped[str]
+    text: Mapped[str]
     snapshots: Mapped[list["Snapshot"]] = relationship(order_by="Snapshot.page")
 
 
@@ -152,7 +199,7 @@ class Snapshot(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"), index=True)
     page: Mapped[int]  # 1, 2, … of a split article
-    url: Mapped[str] = mapped_column(Text)
+    url: Mapped[str]
     fetched: Mapped[datetime]
     charset: Mapped[str | None] = mapped_column(String(64))
     sha256: Mapped[str] = mapped_column(String(64))
@@ -176,7 +223,7 @@ class Crawl(Base):
     gated: Mapped[int] = mapped_column(default=0)
     findings: Mapped[int] = mapped_column(default=0)
     errors: Mapped[int] = mapped_column(default=0)
-    note: Mapped[str | None] = mapped_column(Text)
+    note: Mapped[str | None]
 
 
 class Lease(Base):

