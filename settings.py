@@ -110,6 +110,8 @@ NEWSPIDER_MODULE = "spiders"
 SPIDER_LOADER_CLASS = "crawler.catalogue.CatalogueLoader"
 ITEM_PIPELINES = {"crawler.pipeline.Keep": 100}
 DOWNLOADER_MIDDLEWARES = {
+    "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,
+    "crawler.middlewares.OwnSite": 30,
     "crawler.middlewares.PrivateAddresses": 40,
     "crawler.middlewares.OneSlot": 50,
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
@@ -122,6 +124,8 @@ TWISTED_DNS_RESOLVER = "crawler.middlewares.PublicResolver"
 # Politeness. The delay is exact (no jitter): "at least a second" is a promise.
 ROBOTSTXT_OBEY = True
 ROBOTSTXT_USER_AGENT = "Pantau"
+# one, not only per slot: what is being downloaded is all that a stop has to wait for
+CONCURRENT_REQUESTS = 1
 CONCURRENT_REQUESTS_PER_DOMAIN = 1
 DOWNLOAD_DELAY = _settings.delay
 DOWNLOAD_DELAY_JITTER = 0
@@ -130,6 +134,11 @@ AUTOTHROTTLE_START_DELAY = _settings.delay
 AUTOTHROTTLE_MAX_DELAY = 30
 RETRY_TIMES = 1
 REDIRECT_MAX_TIMES = 5
+METAREFRESH_ENABLED = False
+# every status comes to the spider, which says what each means
+HTTPERROR_ALLOW_ALL = True
+# the seen-set is the filter; this one would drop a redirect to a page that is queued already
+DUPEFILTER_CLASS = "scrapy.dupefilters.BaseDupeFilter"
 COOKIES_ENABLED = False
 REFERRER_POLICY = "no-referrer"
 

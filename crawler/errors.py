@@ -4,6 +4,7 @@ from scrapy.exceptions import (
     CannotResolveHostError,
     DownloadCancelledError,
     DownloadConnectionRefusedError,
+    DownloadFailedError,
     DownloadTimeoutError,
     IgnoreRequest,
     ResponseDataLossError,
@@ -12,10 +13,11 @@ from scrapy.exceptions import (
 import settings
 
 _WORDS: dict[type[Exception], str] = {
-    CannotResolveHostError: "its name cannot be resolved",
+    CannotResolveHostError: "its name cannot be resolved to an address on the internet",
     DownloadConnectionRefusedError: "it refuses the connection",
     DownloadTimeoutError: f"it did not answer within {settings.DOWNLOAD_TIMEOUT} s",
     DownloadCancelledError: (f"it is larger than {settings.DOWNLOAD_MAXSIZE // 1024**2} MB"),
+    DownloadFailedError: "its answer broke off or is not HTTP",
     ResponseDataLossError: "its answer broke off",
 }
 

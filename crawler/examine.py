@@ -4,17 +4,20 @@ import asyncio
 import multiprocessing
 import os
 import resource
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from pebble import ProcessPool
+from pebble import ProcessExpired, ProcessPool
 
 from extract.article import Article, Page, Verdict
 from extract.judge import judge
 from extract.read import read
 from storage.findings import Snapshot
+
+T = TypeVar("T")
 
 SECONDS = 30  # for one article; a worker that takes longer is ended
 MEMORY = 2 * 1024**3  # address space of a worker
@@ -54,7 +57,7 @@ def examine(pages: Sequence[Page], context: Context) -> Examination:
 
 
 class ExaminationError(Exception):
-    """A page that could not be examined; its text is one line for the report."""
+    """A page or listing that could not be read; its text is one line for the report."""
 
 
 class Examiners:
@@ -76,14 +79,24 @@ class Examiners:
 
     async def examine(self, pages: Sequence[Page], context: Context) -> Examination:
         """See the function `examine`. Raises ExaminationError."""
+        try:
+            return await self.run(examine, pages, context)
+        except ExaminationError:
+            raise
+        except Exception as error:
+            raise ExaminationError(f"reading it failed: {error!r}") from error
+
+    async def run(self, function: Callable[..., T], *args: object) -> T:
+        """`function(*args)` in a worker, with its limits; raises what the function raises, and
+        ExaminationError where a limit is met."""
         async with self._places:
-            future = self._pool.schedule(examine, args=[pages, context], timeout=SECONDS)
+            future = self._pool.schedule(function, args=args, timeout=SECONDS)
             try:
-                result: Examination = await asyncio.wrap_future(future)
+                result: T = await asyncio.wrap_future(future)
             except TimeoutError:
                 raise ExaminationError(f"reading it took longer than {SECONDS} s") from None
-            except Exception as error:
-                raise ExaminationError(f"reading it failed: {error!r}") from error
+            except (MemoryError, ProcessExpired):
+                raise ExaminationError("reading it took more memory than there is") from None
             return result
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
-from scrapy import Spider
+from scrapy import Spider, signals
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
@@ -18,6 +18,7 @@ from scrapy.http import Request, Response
 from scrapy.http.request import NO_CALLBACK
 from scrapy.resolver import CachingHostnameResolver
 from scrapy.robotstxt import RobotParser
+from scrapy.settings import BaseSettings
 from scrapy.utils.httpobj import urlparse_cached
 from scrapy.utils.misc import build_from_crawler
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -30,6 +31,7 @@ from zope.interface.declarations import implementer
 
 import settings
 from crawler.errors import ForbiddenError, UnreachableError, WaitError, in_words
+from crawler.outlet import Outlet
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +42,8 @@ MAX_ROBOTS_BYTES = 500 * 1024  # RFC 9309, 2.5
 
 def is_public(address: str) -> bool:
     """Whether an IP address belongs to the open internet."""
-    return ipaddress.ip_address(address).is_global
+    ip = ipaddress.ip_address(address)
+    return ip.is_global and not ip.is_multicast
 
 
 class OneSlot:
@@ -56,6 +59,21 @@ class OneSlot:
 
     def process_request(self, request: Request) -> None:
         request.meta["download_slot"] = self.slot
+
+
+class OwnSite:
+    """Keeps requests on the outlet's own site, wherever its pages redirect to."""
+
+    def __init__(self, outlet: Outlet | None) -> None:
+        self.outlet = outlet
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> "OwnSite":
+        return cls(getattr(crawler.spidercls, "outlet", None))  # `scrapy shell` may have none
+
+    def process_request(self, request: Request) -> None:
+        if self.outlet and not self.outlet.owns(request.url):
+            raise ForbiddenError(f"it leads to another site: {request.url}")
 
 
 class PrivateAddresses:
@@ -140,7 +158,7 @@ class Robots(RobotsTxtMiddleware):
             raise UnreachableError(f"unreachable: {in_words(error)}") from None
         if response.status >= 500 or response.status == 429:
             raise UnreachableError(f"robots.txt: HTTP {response.status}, so nothing may be fetched")
-        if response.status >= 400:
+        if response.status != 200:
             return None  # there are no rules
         rules: RobotParser = build_from_crawler(
             self._parserimpl,
@@ -175,29 +193,50 @@ class RetryAfter(RetryMiddleware):
     """Retries what may have been a passing failure; where the outlet says when (Retry-After), not
     earlier, and nothing else of it either."""
 
+    def __init__(self, scrapy_settings: BaseSettings) -> None:
+        super().__init__(scrapy_settings)
+        self._left_alone: str | None = None
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> "RetryAfter":
+        self = super().from_crawler(crawler)
+        # this signal comes before the outlet's next request leaves, process_response after it
+        crawler.signals.connect(self._heed, signals.response_downloaded)
+        return self
+
+    def process_request(self, request: Request) -> None:
+        if self._left_alone:
+            raise WaitError(self._left_alone)
+
     def process_response(
         self, request: Request, response: Response, spider: Spider | None = None
     ) -> Request | Response:
-        if response.status in (429, 503) and (wait := _seconds(response)) is not None:
-            if wait > MAX_WAIT_SECONDS:
-                raise WaitError(f"HTTP {response.status}, it asked to wait {wait:.0f} s")
-            self._pause(request, wait)
+        self.process_request(request)
         return super().process_response(request, response)
 
-    def _pause(self, request: Request, seconds: float) -> None:
+    def _heed(self, response: Response, request: Request) -> None:
+        wait = _seconds(response) if response.status in (429, 503) else None
+        if wait is None:
+            return
         assert self.crawler.engine
         slot = self.crawler.engine.downloader.slots[request.meta["download_slot"]]
-        slot.delay = max(slot.delay, 0.001)  # a slot without a delay does not look at lastseen
-        slot.lastseen = max(slot.lastseen, monotonic() + seconds - slot.delay)
+        if wait <= MAX_WAIT_SECONDS:
+            slot.delay = max(slot.delay, 0.001)  # a slot without a delay does not look at lastseen
+            slot.lastseen = monotonic() + wait
+            return
+        self._left_alone = f"HTTP {response.status}, it asked to be left alone for {wait:.0f} s"
+        while slot.queue:
+            _, waiting = slot.queue.popleft()
+            waiting.errback(WaitError(self._left_alone))
 
 
 def _seconds(response: Response) -> float | None:
     header = (response.headers.get("Retry-After") or b"").decode("latin-1").strip()
-    if header.isdigit():
+    if header.isdecimal():
         return float(header)
     try:
         moment = email.utils.parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

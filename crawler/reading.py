@@ -1,20 +1,23 @@
 """Reading an outlet's sources: politely, conditionally, back to what is known."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import scrapy
 from scrapy.http import TextResponse
 
 from crawler.errors import UnreachableError, WaitError, in_words
+from crawler.examine import ExaminationError
 from crawler.sources import Source, SourceError
 from storage import crawls
 from storage.links import Link
 
 if TYPE_CHECKING:
     from crawler.spider import OutletSpider
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +42,8 @@ class Reading:
         self.validators: dict[str, tuple[str | None, str | None]] = {}
         self.listed = 0
         """Links offered so far."""
-        self.unchanged = False
-        """Whether the server said that nothing is new."""
+        self.own = 0
+        """Those of them that are the outlet's."""
         self._spider = spider
 
     async def fetch(self, url: str, *, conditional: bool = False) -> TextResponse | None:
@@ -63,7 +66,6 @@ class Reading:
         except Exception as error:
             raise SourceError(in_words(error)) from error
         if response.status == 304:
-            self.unchanged = True
             return None
         if response.status != 200:
             raise SourceError(f"HTTP {response.status}", response.status)
@@ -73,9 +75,17 @@ class Reading:
             self.validators[url] = (_header(response, "ETag"), _header(response, "Last-Modified"))
         return response
 
+    async def parse(self, function: Callable[..., T], *args: object) -> T:
+        try:
+            return await self._spider.crawl.shared.examiners.run(function, *args)
+        except ExaminationError as error:
+            raise SourceError(str(error)) from error
+
     async def offer(self, links: Iterable[Link]) -> bool:
-        own = [link for link in links if self.outlet.owns(link.address)]
-        self.listed += len(own)
+        listed = list(links)
+        own = [link for link in listed if self.outlet.owns(link.address)]
+        self.listed += len(listed)
+        self.own += len(own)
         discovery = await self._spider.crawl.record(
             own,
             known_before=self.completed,
@@ -102,8 +112,8 @@ async def read_source(spider: "OutletSpider", source: Source) -> bool:
     error: str | None = None
     try:
         await source.read(reading)
-        if not reading.listed and not reading.unchanged and not reading.completed:
-            raise SourceError("it lists no article of the outlet")
+        if reading.listed and not reading.own:
+            raise SourceError("it lists articles of other sites only")
     except SourceError as problem:
         error = str(problem)
         crawl.failed(f"{source.name}: {error}")

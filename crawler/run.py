@@ -13,9 +13,12 @@ from scrapy.settings import Settings
 from scrapy.utils.reactor import install_reactor
 
 import settings
+from crawler.middlewares import PublicResolver
 from crawler.shared import shared
 from crawler.spider import OutletSpider
 from storage.crawls import Counts
+
+DNS_CACHE = 10_000  # names
 
 
 @dataclass(slots=True)
@@ -46,6 +49,8 @@ def crawl(
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
+    # Scrapy's own process would install TWISTED_DNS_RESOLVER; its runner does not
+    PublicResolver(reactor, DNS_CACHE).install_on_reactor()
     reports = [OutletReport(spider.name) for spider in spiders]
     run = _Run(spiders, reports, limit)
 

@@ -44,9 +44,6 @@ class OutletSpider(scrapy.Spider):
     sources: ClassVar[Sequence[Source]]
     crawl: OutletCrawl
 
-    # every status comes to `parse`, which says what each means
-    handle_httpstatus_list: ClassVar = list(range(300, 600))
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if stand_in := settings.load().stand_ins.get(cls.name):
@@ -90,6 +87,9 @@ class OutletSpider(scrapy.Spider):
             return
         if not self.outlet.owns(response.url):
             yield _failed(link, f"{link.address} leads to another site", final=True)
+            return
+        if urls.is_front_page(urls.canonical(response.url) or ""):
+            yield _failed(link, f"{link.address} leads to the front page", final=True)
             return
         target = await self._target(response, link)
         if target is None:
@@ -145,6 +145,9 @@ class OutletSpider(scrapy.Spider):
                 continue
             try:
                 response = await self.crawler.engine.download_async(scrapy.Request(address))
+            except (UnreachableError, WaitError) as problem:
+                self.crawl.failed(str(problem))
+                raise CloseSpider(str(problem)) from None
             except Exception as error:  # noqa: BLE001 (whatever it was, the first page stands)
                 self.crawl.failed(f"{address}: {in_words(error)}")
                 break

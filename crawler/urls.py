@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
-from w3lib.url import canonicalize_url
+from w3lib.url import canonicalize_url, safe_url_string
 
 MAX_LENGTH = 2000
 
@@ -28,8 +28,9 @@ _TWIN_PARAMETERS: dict[str, frozenset[str] | None] = {
 }
 _ANOTHER_ARTICLE = re.compile(r"random-post|random_post", re.IGNORECASE)
 _TWIN_HOST = re.compile(r"^(?:www\.)?(?:amp|m|mobile|wap)\.(?=[^.]+\.)")
-_AMP_PREFIX = re.compile(r"^/(?:amp|copy)(?=/.)")
-_TWIN_SUFFIX = re.compile(r"(?<=.)/(?:amp|copy)/?$")
+_TWIN_PREFIX = re.compile(r"^(?:/+(?:amp|copy|index\.php))+(?=/+[^/])")
+_TWIN_SUFFIX = re.compile(r"(?<=[^/])(?:/+(?:amp|copy))+/*$")
+_INDEX = re.compile(r"^(?:/+index\.php)+(?=/|$)")
 _DATE = re.compile(r"/((?:19|20)\d\d)/(\d\d?)(?:/(\d\d?))?/")
 
 
@@ -38,25 +39,36 @@ def address(url: str) -> str | None:
 
     None where it is no address of an article on the web (mailto:, over 2,000 characters, …).
     """
+    if len(url) > MAX_LENGTH:
+        return None
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(safe_url_string(url))
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in ("http", "https") or not parts.hostname or len(url) > MAX_LENGTH:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         return None
     if _ANOTHER_ARTICLE.search(parts.query):
         return None
-    host = _TWIN_HOST.sub("", parts.hostname)
+    host = _TWIN_HOST.sub("", parts.hostname.rstrip("."))
+    host = f"[{host}]" if ":" in host else host
     if port and port != {"http": 80, "https": 443}[parts.scheme]:
         host += f":{port}"
-    path = _TWIN_SUFFIX.sub("/", _AMP_PREFIX.sub("", parts.path)) if parts.path else "/"
     query = [
         (name, value)
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
         if not _is_noise(name.lower(), value.lower())
     ]
+    path = _without_twins(parts.path)
     return urlunsplit(SplitResult(parts.scheme, host, path, urlencode(query), ""))
+
+
+def _without_twins(path: str) -> str:
+    prefix = _TWIN_PREFIX.match(path)
+    if prefix:
+        index = "/index.php" if "index.php" in prefix[0] else ""
+        path = index + path[prefix.end() :]
+    return _TWIN_SUFFIX.sub("/", path) or "/"
 
 
 def _is_noise(name: str, value: str) -> bool:
@@ -75,8 +87,14 @@ def canonical(url: str) -> str | None:
         return None
     parts = urlsplit(canonicalize_url(whole))
     host = parts.netloc.removeprefix("www.")
-    path = parts.path.removeprefix("/index.php").rstrip("/") or "/"
+    path = _INDEX.sub("", parts.path).rstrip("/") or "/"
     return urlunsplit(SplitResult("https", host, path, parts.query, ""))
+
+
+def is_front_page(url: str) -> bool:
+    """Whether a canonical URL is the front page of its site, which is no article."""
+    parts = urlsplit(url)
+    return parts.path == "/" and not parts.query
 
 
 def host(url: str) -> str:

@@ -2,20 +2,24 @@
 
 import re
 from calendar import timegm
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from time import struct_time
 from typing import Any
-from urllib.parse import urljoin
+from zoneinfo import ZoneInfo
 
 import feedparser
 
-from crawler.outlet import Outlet
-from crawler.sources.reader import Reader, SourceError, make_link
+from crawler.outlet import WIB, WIT, WITA
+from crawler.sources.reader import Reader, SourceError, make_links, read_back
 from crawler.sources.xml import refuse_entities
 from storage.links import Link
 
-_HAS_ZONE = re.compile(r"(Z|[A-Z]{2,4}|[+-]\d\d:?\d\d)\s*$")
+# "+0700", "Z", "GMT", "AM" is none; a day at the end, as in 15-05-2024, neither
+_ZONE = re.compile(r"(?<=:\d\d)(?:[.,]\d+)?\s*([A-Z]{1,4}|[+-]\d\d:?\d\d)\s*$")
+_OUR_ZONES = {"WIB": WIB, "WITA": WITA, "WIT": WIT}  # feedparser takes them for UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,52 +37,51 @@ class Feed:
         return f"feed {self.path}"
 
     async def read(self, reader: Reader) -> None:
-        url = reader.outlet.url(self.path)
-        response = await reader.fetch(url, conditional=True)
-        if response is None:
-            return
-        page = 1
-        while await reader.offer(_links(response.body, response.url, reader.outlet)):
-            page += 1
-            if not self.pages or page > reader.max_pages:
-                return
-            try:
-                start = (page - 1) * self.per_page + 1
-                path = self.pages.format(page=page, start=start)
-                response = await reader.fetch(reader.outlet.url(path))
-            except SourceError as error:
-                if error.status in (400, 404, 410):  # past the end
+        await read_back(reader, self._pages(reader))
+
+    async def _pages(self, reader: Reader) -> AsyncIterator[Sequence[Link]]:
+        for page in count(1):
+            path = self.path
+            if page > 1:
+                if not self.pages:
                     return
-                raise
+                path = self.pages.format(page=page, start=(page - 1) * self.per_page + 1)
+            response = await reader.fetch(reader.outlet.url(path), conditional=page == 1)
             if response is None:
                 return
+            links = await reader.parse(_links, response.body, response.url, reader.outlet.zone)
+            if page == 1 and not links:
+                raise SourceError("it lists no article")
+            yield links
 
 
-def _links(body: bytes, url: str, outlet: Outlet) -> list[Link]:
+def _links(body: bytes, url: str, zone: ZoneInfo) -> list[Link]:
     refuse_entities(body)
     # the flags keep feedparser from cleaning HTML that is never looked at
     feed = feedparser.parse(body, sanitize_html=False, resolve_relative_uris=False)
     if not feed.version:
         raise SourceError("it is not a feed")
-    links = (
-        make_link(
-            urljoin(url, entry.get("link", "")),
-            _when(entry, "published", outlet),
-            _when(entry, "updated", outlet),
-        )
-        for entry in feed.entries
+    return make_links(
+        url,
+        (
+            (e.get("link", ""), _when(e, "published", zone), _when(e, "updated", zone))
+            for e in feed.entries
+        ),
     )
-    return [link for link in links if link]
 
 
-def _when(entry: Any, field: str, outlet: Outlet) -> datetime | None:
+def _when(entry: Any, field: str, zone: ZoneInfo) -> datetime | None:
     parsed: struct_time | None = entry.get(f"{field}_parsed")
     if parsed is None:
         return None
     try:
         moment = datetime.fromtimestamp(timegm(parsed), UTC)
-    except (OverflowError, ValueError):
+    except (OverflowError, ValueError, OSError):
         return None
-    if _HAS_ZONE.search(entry.get(field, "")):
-        return moment
-    return moment.replace(tzinfo=outlet.zone)  # feedparser takes a time without zone for UTC
+    given = _ZONE.search(entry.get(field, ""))
+    # feedparser takes a time without zone for UTC
+    if given is None or given[1] in ("AM", "PM"):
+        return moment.replace(tzinfo=zone)
+    if given[1] in _OUR_ZONES:
+        return moment.replace(tzinfo=_OUR_ZONES[given[1]])
+    return moment

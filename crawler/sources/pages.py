@@ -1,9 +1,14 @@
 """Pages for readers that list articles: the site's own search, and archive or index pages."""
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote_plus, urljoin
+from itertools import count
+from urllib.parse import quote_plus
 
-from crawler.sources.reader import Reader, SourceError, make_link
+from parsel import Selector
+
+from crawler.sources.reader import Reader, SourceError, make_links, read_back
+from storage.links import Link
 
 TERMS = ("netralitas asn", "netral pilkada", "netralitas")
 
@@ -24,7 +29,7 @@ class Search:
 
     async def read(self, reader: Reader) -> None:
         for term in self.terms:
-            await _read_back(reader, self.path, self.hits, quote_plus(term))
+            await read_back(reader, _pages(reader, self.path, self.hits, quote_plus(term)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +45,28 @@ class Archive:
         return f"archive {self.path}"
 
     async def read(self, reader: Reader) -> None:
-        await _read_back(reader, self.path, self.links)
+        await read_back(reader, self._pages(reader))
+
+    async def _pages(self, reader: Reader) -> AsyncIterator[Sequence[Link]]:
+        empty = True
+        async for links in _pages(reader, self.path, self.links):
+            if empty and not links:
+                raise SourceError(f"nothing on it fits {self.links!r}")
+            empty = False
+            yield links
 
 
-async def _read_back(reader: Reader, path: str, links: str, term: str = "") -> None:
-    for page in range(1, reader.max_undated_pages + 1):
-        url = reader.outlet.url(path.format(term=term, page=page))
-        try:
-            response = await reader.fetch(url)
-        except SourceError as error:
-            if page > 1 and error.status in (400, 404, 410):  # past the end
-                return
-            raise
-        hrefs = response.css(links).xpath("@href").getall() if response else []
-        found = [link for href in hrefs if (link := make_link(urljoin(url, href)))]
-        if not await reader.offer(found) or "{page}" not in path:
+async def _pages(
+    reader: Reader, path: str, links: str, term: str = ""
+) -> AsyncIterator[Sequence[Link]]:
+    for page in count(1):
+        response = await reader.fetch(reader.outlet.url(path.format(term=term, page=page)))
+        assert response  # it was not asked conditionally
+        yield await reader.parse(_links, response.text, response.url, links)
+        if "{page}" not in path:
             return
+
+
+def _links(html: str, url: str, selector: str) -> list[Link]:
+    hrefs = Selector(html).css(selector).xpath("@href").getall()
+    return make_links(url, ((href, None, None) for href in hrefs))

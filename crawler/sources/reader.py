@@ -1,14 +1,20 @@
 """What a source is given to read itself with, and what it may raise."""
 
-from collections.abc import Iterable
-from datetime import datetime
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+from urllib.parse import urljoin
 
 from scrapy.http import TextResponse
 
 from crawler import urls
 from crawler.outlet import Outlet
 from storage.links import Link
+
+MAX_LINKS = 50_000  # on one page; the sitemap protocol's own limit
+PAST_THE_END = (400, 404, 410)  # what a listing answers after its last page
+
+T = TypeVar("T")
 
 
 class SourceError(Exception):
@@ -30,13 +36,18 @@ class Reader(Protocol):
     max_pages: int
     """How many pages to read back at the most."""
     max_undated_pages: int
-    """The same for a listing that gives no dates."""
+    """How many of them may be without dates."""
 
     async def fetch(self, url: str, *, conditional: bool = False) -> TextResponse | None:
         """Fetch a page of the listing, politely; raises SourceError unless it is there.
 
         With `conditional`, None where the server says that nothing changed since the last reading
         that came to its end."""
+        ...
+
+    async def parse(self, function: Callable[..., T], *args: object) -> T:
+        """`function(*args)` in a worker process, with its limits of time and memory: a listing is
+        as hostile as any page. Raises SourceError where the function does."""
         ...
 
     async def offer(self, links: Iterable[Link]) -> bool:
@@ -63,12 +74,50 @@ class Source(Protocol):
         ...
 
 
-def make_link(
-    url: str, published: datetime | None = None, modified: datetime | None = None
-) -> Link | None:
-    """The link for `url`; None where it is no address of an article. Where the source gives no
-    date, one in the address serves."""
-    canonical, address = urls.canonical(url), urls.address(url)
-    if canonical is None or address is None:
+async def read_back(reader: Reader, pages: AsyncIterator[Sequence[Link]]) -> None:
+    """Offer the links of one page after another, until all of a page are known, the pages end, or
+    one repeats the page before it, as listings do that know no pages."""
+    last: Sequence[Link] | None = None
+    read = undated = 0
+    try:
+        async for links in pages:
+            if links == last or not await reader.offer(links):
+                return
+            last = links
+            read += 1
+            undated += not any(link.published for link in links)
+            if read >= reader.max_pages or undated >= reader.max_undated_pages:
+                return
+    except SourceError as error:
+        if last is None or error.status not in PAST_THE_END:
+            raise
+
+
+Listed = tuple[str, datetime | None, datetime | None]
+"""An href, and when its article was published and modified, as far as the source says."""
+
+
+def make_links(base: str, listed: Iterable[Listed]) -> list[Link]:
+    """The links that the listing at `base` gives; what is no address of an article is left out.
+    Where the source gives no date, one in the address serves. Raises SourceError."""
+    links = []
+    for href, published, modified in listed:
+        try:
+            url = urljoin(base, href)
+        except ValueError:
+            continue
+        canonical, address = urls.canonical(url), urls.address(url)
+        if canonical is None or address is None or urls.is_front_page(canonical):
+            continue
+        published = _utc(published) or urls.date_in(canonical)
+        links.append(Link(canonical, address, published, _utc(modified)))
+        if len(links) > MAX_LINKS:
+            raise SourceError(f"it lists more than {MAX_LINKS:,} addresses")
+    return links
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    try:
+        return moment.astimezone(UTC) if moment else None
+    except OverflowError:  # "0001-01-01T00:00:00+07:00", the empty date of some systems
         return None
-    return Link(canonical, address, published or urls.date_in(canonical), modified)

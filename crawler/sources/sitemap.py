@@ -1,17 +1,16 @@
 """Sitemaps, sitemap indexes and news sitemaps."""
 
 import re
-import struct
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from lxml import etree
-from scrapy.utils.gz import gunzip
 
-from crawler.outlet import Outlet
-from crawler.sources.reader import Reader, SourceError, make_link
+from crawler import urls
+from crawler.sources.reader import MAX_LINKS, Reader, SourceError, make_links
 from crawler.sources.xml import refuse_entities
 
 MAX_DEPTH = 3
@@ -19,7 +18,8 @@ MAX_BYTES = 50 * 1024 * 1024  # the protocol's own limit for a sitemap (sitemaps
 
 # what the usual plugins call the sitemaps of everything that is no article
 _NO_ARTICLES = re.compile(
-    r"categor|tag|author|user|taxonom|posts-page|page-sitemap|sitemap-pages|image|video|product",
+    r"(?<![a-z])(?:categor(?:y|ies)|kategori|tags?|authors?|users?|taxonom(?:y|ies)|posts-page|"
+    r"page-sitemap|sitemap-pages|images?|videos?|products?)(?![a-z])",
     re.IGNORECASE,
 )
 
@@ -29,6 +29,10 @@ class _Entry:
     url: str
     modified: datetime | None
     published: datetime | None
+
+    @property
+    def latest(self) -> datetime | None:
+        return max(filter(None, (self.modified, self.published)), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,65 +53,82 @@ class Sitemap:
         response = await reader.fetch(url, conditional=True)
         if response is None:
             return
-        is_index, entries = _parse(response.body, url, reader.outlet)
-        recent = [e for e in entries if _latest(e) is None or _latest(e) >= reader.since]  # type: ignore[operator]
+        is_index, entries = await reader.parse(_parse, response.body, url, reader.outlet.zone)
+        recent = [e for e in entries if not e.latest or e.latest >= reader.since]
         if not is_index:
-            await reader.offer(
-                link for e in recent if (link := make_link(e.url, e.published, e.modified))
-            )
+            await reader.offer(make_links(url, ((e.url, e.published, e.modified) for e in recent)))
             return
         if any(e.modified is None for e in entries):
             reader.forget(url)  # it stays the same when its sitemaps change
         if depth == MAX_DEPTH:
             raise SourceError(f"its indexes are nested more than {MAX_DEPTH} deep")
-        wanted = [e for e in recent if not _NO_ARTICLES.search(urlsplit(e.url).path)]
-        for entry in _newest_first(wanted)[: reader.max_pages]:
-            if reader.outlet.owns(entry.url):
+        own = [e for e in recent if reader.outlet.owns(e.url) and not _is_of_others(e.url)]
+        failed = None
+        for entry in _newest_first(own)[: reader.max_pages]:
+            try:
                 await self._read(reader, entry.url, depth + 1)
+            except SourceError as error:  # the others are read all the same
+                failed = failed or SourceError(f"{entry.url}: {error}", error.status)
+        if failed:
+            raise failed
 
 
-def _latest(entry: _Entry) -> datetime | None:
-    return max(filter(None, (entry.modified, entry.published)), default=None)
+def _is_of_others(url: str) -> bool:
+    """Whether a sitemap's name says that it lists no articles."""
+    return bool(_NO_ARTICLES.search(urlsplit(urls.canonical(url) or "").path))
 
 
 def _newest_first(entries: list[_Entry]) -> list[_Entry]:
     # undated ones are numbered upwards by time: the last is the newest
     early = datetime.min.replace(tzinfo=UTC)
-    return sorted(entries, key=lambda e: _latest(e) or early)[::-1]
+    return sorted(entries, key=lambda e: e.latest or early)[::-1]
 
 
-def _parse(body: bytes, url: str, outlet: Outlet) -> tuple[bool, list[_Entry]]:
+def _parse(body: bytes, url: str, zone: ZoneInfo) -> tuple[bool, list[_Entry]]:
+    """Whether it is an index, and its entries."""
     if body.startswith(b"\x1f\x8b"):
-        try:
-            body = gunzip(body, max_size=MAX_BYTES)
-        except (OSError, EOFError, ValueError, zlib.error, struct.error) as error:
-            raise SourceError(f"its gzip data cannot be unpacked: {error}") from None
+        body = _unpacked(body)
     refuse_entities(body)
     # recover: many sitemaps are not well-formed
     parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True)
-    root = etree.fromstring(body, parser)
+    try:
+        root = etree.fromstring(body, parser)
+    except etree.XMLSyntaxError:
+        root = None
     kind = etree.QName(root).localname if root is not None else ""
-    if kind not in ("urlset", "sitemapindex"):
+    if root is None or kind not in ("urlset", "sitemapindex"):
         raise SourceError("it is not a sitemap")
-    return kind == "sitemapindex", [
-        _Entry(
-            urljoin(url, location.strip()),
-            _when(element.findtext("{*}lastmod"), outlet),
-            _when(element.findtext("{*}news/{*}publication_date"), outlet),
-        )
-        for element in root.iterchildren("{*}url", "{*}sitemap")
-        if (location := element.findtext("{*}loc"))
-    ]
+    entries = []
+    for element in root.iterchildren("{*}url", "{*}sitemap"):
+        location = (element.findtext("{*}loc") or "").strip()
+        if 0 < len(location) <= urls.MAX_LENGTH:
+            modified = _when(element.findtext("{*}lastmod"), zone)
+            published = _when(element.findtext("{*}news/{*}publication_date"), zone)
+            entries.append(_Entry(location, modified, published))
+    if len(entries) > MAX_LINKS:
+        raise SourceError(f"it lists more than {MAX_LINKS:,} addresses")
+    return kind == "sitemapindex", entries
 
 
-def _when(text: str | None, outlet: Outlet) -> datetime | None:
+def _unpacked(body: bytes) -> bytes:
+    unpack = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = unpack.decompress(body, MAX_BYTES)
+    except zlib.error as error:
+        raise SourceError(f"its gzip data cannot be unpacked: {error}") from None
+    if unpack.unconsumed_tail:
+        raise SourceError(f"unpacked it is larger than {MAX_BYTES // 1024**2} MB")
+    return unpacked
+
+
+def _when(text: str | None, zone: ZoneInfo) -> datetime | None:
     """A W3C date or time; a day alone means its end, a time without zone the outlet's."""
     if not text:
         return None
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        if len(text.strip()) == 10:
+            moment = datetime.combine(moment, time.max)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    if len(text.strip()) == 10:
-        moment = datetime.combine(moment, time.max)
-    return moment if moment.tzinfo else moment.replace(tzinfo=outlet.zone)

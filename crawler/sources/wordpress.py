@@ -1,15 +1,17 @@
 """The WordPress REST API."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
 
-from crawler.sources.reader import Reader, SourceError, make_link
+from crawler.sources.reader import Reader, SourceError, make_links, read_back
+from storage.links import Link
 
 PER_PAGE = 100  # the most that WordPress gives
 
@@ -33,13 +35,16 @@ class WordPress:
         return f"wordpress {self.path}"
 
     async def read(self, reader: Reader) -> None:
-        await self._read_back(reader, {"after": _iso(reader.since), "orderby": "date"})
+        since = reader.since.isoformat(timespec="seconds").replace("+00:00", "Z")
+        await read_back(reader, self._pages(reader, {"after": since, "orderby": "date"}))
         if reader.completed:
-            modified = {"modified_after": _iso(reader.since), "orderby": "modified"}
-            await self._read_back(reader, modified)
+            modified = {"modified_after": since, "orderby": "modified"}
+            await read_back(reader, self._pages(reader, modified))
 
-    async def _read_back(self, reader: Reader, window: Mapping[str, str]) -> None:
-        for page in range(1, reader.max_pages + 1):
+    async def _pages(
+        self, reader: Reader, window: Mapping[str, str]
+    ) -> AsyncIterator[Sequence[Link]]:
+        for page in count(1):
             query = {
                 **window,
                 "order": "desc",
@@ -48,37 +53,31 @@ class WordPress:
                 "_fields": "link,date_gmt,modified_gmt",
             }
             url = reader.outlet.url(f"{self.path}?{urlencode(query)}")
-            try:
-                response = await reader.fetch(url)
-            except SourceError as error:
-                if error.status == 400 and page > 1:  # rest_post_invalid_page_number
-                    return
-                raise
-            posts = _posts(response.body if response else b"[]")
-            links = (
-                make_link(
-                    post.link,
-                    post.date_gmt.replace(tzinfo=UTC),
-                    post.modified_gmt.replace(tzinfo=UTC),
-                )
-                for post in posts
-            )
-            if not await reader.offer(filter(None, links)) or len(posts) < PER_PAGE:
+            response = await reader.fetch(url)
+            assert response  # it was not asked conditionally
+            links, full = await reader.parse(_links, response.body, response.url)
+            yield links
+            if not full:
                 return
 
 
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _posts(body: bytes) -> list[_Post]:
+def _links(body: bytes, url: str) -> tuple[list[Link], bool]:
+    """The posts' links, and whether the page was full."""
     try:
         posts = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SourceError("it does not answer in JSON; its REST API may be switched off") from None
     if not isinstance(posts, list):
         raise SourceError("it does not answer with a list of posts")
-    return [post for item in posts if (post := _post(item))]
+    found = (post for item in posts[:PER_PAGE] if (post := _post(item)))
+    links = make_links(
+        url,
+        (
+            (p.link, p.date_gmt.replace(tzinfo=UTC), p.modified_gmt.replace(tzinfo=UTC))
+            for p in found
+        ),
+    )
+    return links, len(posts) >= PER_PAGE
 
 
 def _post(item: Any) -> _Post | None:

@@ -4,8 +4,8 @@ import re
 
 from crawler.sources.reader import SourceError
 
-# ASCII, and UTF-16 with its NULs: no honest feed or sitemap declares entities
-_ENTITY = re.compile(rb"<\0?!\0?E\0?N\0?T\0?I\0?T\0?Y", re.IGNORECASE)
+# ASCII, and UTF-16 or UTF-32 with its NULs: no honest feed or sitemap declares entities
+_ENTITY = re.compile(rb"\0{0,3}".join(re.escape(bytes([c])) for c in b"<!ENTITY"), re.IGNORECASE)
 
 
 def refuse_entities(xml: bytes) -> None:
