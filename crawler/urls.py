@@ -27,7 +27,8 @@ _TWIN_PARAMETERS: dict[str, frozenset[str] | None] = {
     "showpage": frozenset({"all"}),
 }
 _ANOTHER_ARTICLE = re.compile(r"random-post|random_post", re.IGNORECASE)
-_TWIN_HOST = re.compile(r"^(?:www\.)?(?:amp|m|mobile|wap)\.(?=[^.]+\.)")
+_TWIN_HOST = re.compile(r"^(?:www\.)*(?:(?:amp|m|mobile|wap)\.(?:www\.)*)+(?=[^.]+\.)")
+_WWW = re.compile(r"^(?:www\.)+(?=[^.]+\.)")
 _TWIN_PREFIX = re.compile(r"^(?:/+(?:amp|copy|index\.php))+(?=/+[^/])")
 _TWIN_SUFFIX = re.compile(r"(?<=[^/])(?:/+(?:amp|copy))+/*$")
 _INDEX = re.compile(r"^(?:/+index\.php)+(?=/|$)")
@@ -44,6 +45,7 @@ def address(url: str) -> str | None:
     try:
         parts = urlsplit(safe_url_string(url))
         port = parts.port
+        path = urlsplit(canonicalize_url(url)).path  # percent-encoded where it must be, only there
     except ValueError:
         return None
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -59,7 +61,7 @@ def address(url: str) -> str | None:
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
         if not _is_noise(name.lower(), value.lower())
     ]
-    path = _without_twins(parts.path)
+    path = _without_twins(path)
     return urlunsplit(SplitResult(parts.scheme, host, path, urlencode(query), ""))
 
 
@@ -86,7 +88,7 @@ def canonical(url: str) -> str | None:
     if whole is None:
         return None
     parts = urlsplit(canonicalize_url(whole))
-    host = parts.netloc.removeprefix("www.")
+    host = _WWW.sub("", parts.netloc)
     path = _INDEX.sub("", parts.path).rstrip("/") or "/"
     return urlunsplit(SplitResult("https", host, path, parts.query, ""))
 
