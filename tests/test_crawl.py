@@ -1,7 +1,14 @@
 """The crawl, end to end: a real site, the real engine, a real Redis."""
 
+import json
+import shutil
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
 from tests.conftest import Pantau
-from tests.site import Site
+from tests.site import Answer, Site
 
 RELEVANT = """<html><head><title>{title}</title>
 <meta property="article:published_time" content="2026-11-20T09:00:00+08:00"></head>
@@ -54,3 +61,122 @@ def test_a_finding_is_found_once_and_its_twins_are_fetched_once(pantau: Pantau, 
     again = pantau("crawl", "--outlet", "kabar", "--json")
     assert again.json()["outlets"][0]["fetched"] == 0
     assert len(pantau("findings", "--json").lines()) == 1
+
+
+def slow(site: Site, articles: int, seconds: float) -> None:
+    """Give `site` a feed of relevant articles that take their time."""
+    paths = [f"/berita/{n}/camat" for n in range(articles)]
+    site.pages["/feed"] = feed(site, *paths)
+    for n, path in enumerate(paths):
+
+        def page(_: object, n: int = n) -> Answer:
+            time.sleep(seconds)
+            return Answer(RELEVANT.format(title=f"Camat Diperiksa Bawaslu, Perkara {n}"))
+
+        site.pages[path] = page
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.02)
+
+
+def test_sigterm_finishes_what_is_in_flight_and_the_next_crawl_the_rest(
+    pantau: Pantau, site: Site
+) -> None:
+    slow(site, articles=20, seconds=0.3)
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    crawl = pantau.start("crawl", "--outlet", "kabar", "--json")
+    wait_for(lambda: len(site.paths()) >= 5)
+    crawl.terminate()
+    out, err = crawl.communicate(timeout=20)
+    assert crawl.returncode == 0, err
+    (report,) = json.loads(out)["outlets"]
+    in_time = [asked for asked in site.log if asked.path.startswith("/berita/")]
+    assert len(in_time) < 20
+    assert report["findings"] == report["fetched"] == len(in_time)  # what was asked for is stored
+    rest = pantau("crawl", "--outlet", "kabar", "--json").json()["outlets"][0]
+    assert rest["fetched"] == 20 - len(in_time)
+    assert len(pantau("findings", "--json").lines()) == 20
+
+
+def test_two_processes_never_crawl_one_outlet_at_a_time(pantau: Pantau, site: Site) -> None:
+    slow(site, articles=12, seconds=0.5)
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    first = pantau.start("crawl", "--outlet", "kabar", "--json")
+    wait_for(lambda: len(site.paths()) >= 1)
+    second = pantau("crawl", "--outlet", "kabar", "--json")
+    assert second.code == 1
+    assert second.json()["outlets"][0]["note"] == "kabar is being crawled by another process"
+    out, _ = first.communicate(timeout=30)
+    assert json.loads(out)["outlets"][0]["findings"] == 12
+    requests = sorted((asked.at, asked.until) for asked in site.log)
+    assert all(until <= at for (_, until), (at, _) in pairwise(requests)), (
+        "two requests at one time"
+    )
+
+
+def test_a_flushed_redis_is_rebuilt_and_nothing_fetched_again(pantau: Pantau, site: Site) -> None:
+    slow(site, articles=5, seconds=0)
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    assert pantau("crawl", "--outlet", "kabar").code == 0
+    shutil.rmtree(pantau.home / "redis")
+    site.pages["/berita/new/camat"] = RELEVANT.format(title="Lurah Diperiksa Bawaslu")
+    site.pages["/feed"] = feed(site, "/berita/new/camat", *(f"/berita/{n}/camat" for n in range(5)))
+    asked = len(site.paths())
+    assert pantau("crawl", "--outlet", "kabar").code == 0
+    assert site.paths()[asked:] == ["/feed", "/berita/new/camat"]
+    assert len(pantau("findings", "--json").lines()) == 6
+
+
+def test_limit_leaves_the_rest_for_the_next_crawl(pantau: Pantau, site: Site) -> None:
+    slow(site, articles=5, seconds=0)
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    fetched = [
+        pantau("crawl", "--outlet", "kabar", "--limit", "2", "--json").json()["outlets"][0][
+            "fetched"
+        ]
+        for _ in range(4)
+    ]
+    assert fetched == [2, 2, 1, 0]
+
+
+def test_an_outlet_that_goes_down_loses_no_article(pantau: Pantau, site: Site) -> None:
+    """Ten failures in a row end the crawl, and count against none of the pages."""
+    slow(site, articles=30, seconds=0)
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    well = dict(site.pages)
+    for n in range(5, 30):
+        site.pages[f"/berita/{n}/camat"] = Answer("maintenance", 500)
+    for _ in range(4):
+        report = pantau("crawl", "--outlet", "kabar", "--json").json()["outlets"][0]
+        assert report["errors"] >= 10
+    site.pages.update(well)
+    assert pantau("crawl", "--outlet", "kabar").code == 0
+    assert len(pantau("findings", "--json").lines()) == 30
+
+
+def test_no_process_outlives_a_killed_crawl(pantau: Pantau, site: Site) -> None:
+    slow(site, articles=50, seconds=0.05)
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    crawl = pantau.start("crawl", "--outlet", "kabar")
+    wait_for(lambda: len(site.paths()) >= 10)
+    crawl.kill()
+    crawl.communicate()
+    wait_for(lambda: not processes_of(pantau.home))
+
+
+def processes_of(home: Path) -> list[str]:
+    """The Python processes of the installation in `home` that still run."""
+    running = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes()
+            environment = (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if b"python" in command and f"PANTAU_HOME={home}".encode() in environment:
+            running.append(command.decode(errors="replace"))
+    return running

@@ -4,11 +4,10 @@ import os
 import signal
 import time
 from collections import Counter
-from pathlib import Path
 
 from tests.conftest import Pantau
 from tests.site import Answer, Site
-from tests.test_crawl import FILLER, RELEVANT
+from tests.test_crawl import FILLER, RELEVANT, processes_of, wait_for
 
 ARTICLES = 60
 PER_FEED_PAGE = 10
@@ -35,11 +34,13 @@ def test_every_finding_once_after_ten_kills(pantau: Pantau, site: Site) -> None:
         # at every stop of the line: between feed pages, while articles come in, at the very start
         asked = len(site.log) + 1 + (kill * 5) % 13
         crawl = pantau.start("crawl", "--outlet", "kabar", "--json")
-        _wait(lambda asked=asked: len(site.log) >= asked or crawl.poll() is not None)
+        wait_for(
+            lambda asked=asked, crawl=crawl: len(site.log) >= asked or crawl.poll() is not None
+        )
         time.sleep(0.05 * (kill % 4))
         os.kill(crawl.pid, signal.SIGKILL)
         crawl.communicate()
-    _wait(lambda: not _processes_of(pantau.home))
+    wait_for(lambda: not processes_of(pantau.home))
 
     last = pantau("crawl", "--outlet", "kabar", "--json")
     assert last.code == 0, last.err
@@ -59,24 +60,3 @@ def _slowly(body: str):
         return Answer(body)
 
     return page
-
-
-def _wait(condition, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.01)
-
-
-def _processes_of(home: Path) -> list[str]:
-    """The Python processes of the installation in `home` that still run."""
-    running = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "cmdline").read_bytes()
-            environment = (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if b"python" in command and f"PANTAU_HOME={home}".encode() in environment:
-            running.append(command.decode(errors="replace"))
-    return running
