@@ -101,7 +101,9 @@ def crawl(names: tuple[str, ...], limit: int | None, as_json: bool) -> None:
         _print_found([finding for finding in found if finding])
     failed = [report for report in reports if report.counts.errors or report.state != "done"]
     if failed:
-        raise SystemExit(_say(f"{len(failed)} of {len(reports)} outlets had errors."))
+        raise SystemExit(
+            _say(f"{len(failed)} of {len(reports)} outlets had errors or were stopped.")
+        )
 
 
 def _spiders(names: Sequence[str]) -> list[Any]:
@@ -344,6 +346,7 @@ def _print_reports(reports: Iterable["OutletReport"]) -> None:
     for name in ("Links", "New", "Fetched", "Gated", "Findings", "Errors", "Seconds"):
         table.add_column(name, justify="right")
     table.add_column("Note", overflow="fold")
+    unfinished = {"waiting": "not crawled", "stopped": "stopped"}
     for report in reports:
         counts = report.counts
         table.add_row(
@@ -352,7 +355,10 @@ def _print_reports(reports: Iterable["OutletReport"]) -> None:
             f"[bold]{counts.findings}[/]" if counts.findings else "0",
             f"[red]{counts.errors}[/]" if counts.errors else "0",
             f"{report.seconds:.1f}",
-            Text(counts.note or ("" if report.state == "done" else "not crawled")),
+            Text(
+                counts.note
+                or {"waiting": "not crawled", "stopped": "stopped"}.get(report.state, "")
+            ),
         )
     _stdout().print(table)
 

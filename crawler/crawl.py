@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from redis.exceptions import RedisError
 from sqlalchemy.orm import Session
 
+from crawler.errors import in_words
 from crawler.examine import Examination
 from crawler.shared import Shared
 from storage import crawls, findings, leases, links
@@ -94,9 +96,11 @@ class OutletCrawl:
             return
         if self._answered and len(self._doubtful) < MAX_FAILURES_IN_A_ROW:
             self._waiting += self._doubtful
-        await self._flush()
-        await self.store(crawls.finish, self._id, self.counts, _now())
-        await self.store(leases.release, self._lease_name, self._me)
+        try:
+            await self._flush()
+        finally:
+            await self.store(crawls.finish, self._id, self.counts, _now())
+            await self.store(leases.release, self._lease_name, self._me)
 
     @property
     def _lease_name(self) -> str:
@@ -191,10 +195,10 @@ class OutletCrawl:
             return kept
 
         finding_id, new = await self.store(store)
-        await asyncio.to_thread(self.shared.seen.settle, [outcome.url])
         if new:
             self.found.append(finding_id)
             self.count(findings=1)
+        await self._settle([outcome.url])
 
     async def _flush(self) -> None:
         async with self._flushing:
@@ -203,9 +207,15 @@ class OutletCrawl:
                 return
             settled = await self.store(links.settle, outcomes, _now())
             self._waiting = self._waiting[len(outcomes) :]
-            await asyncio.to_thread(self.shared.seen.settle, settled)
-            unsettled = {outcome.url for outcome in outcomes}.difference(settled)
-            await asyncio.to_thread(self.shared.seen.release, sorted(unsettled), self.name)
+            await self._settle(settled)
+
+    async def _settle(self, urls: Sequence[str]) -> None:
+        """Tell the seen-set what is stored. Where it cannot be told, it learns it from the database
+        when the links are next listed."""
+        try:
+            await asyncio.to_thread(self.shared.seen.settle, urls)
+        except RedisError as problem:
+            self.failed(f"Redis: {in_words(problem)}")
 
     async def _flush_now_and_then(self) -> None:
         while True:

@@ -1,6 +1,7 @@
 """Reading and judging pages in worker processes, off the event loop."""
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import resource
@@ -14,7 +15,6 @@ from pebble import ProcessExpired, ProcessPool
 
 from extract.article import Article, Page, Verdict
 from extract.judge import judge
-from extract.read import read
 from storage.findings import Snapshot
 
 T = TypeVar("T")
@@ -48,6 +48,8 @@ class Examination:
 
 def examine(pages: Sequence[Page], context: Context) -> Examination:
     """Read and judge one article, given as its pages in order."""
+    from extract.read import read  # trafilatura: 100 MB that the crawl's own process does not need
+
     article = read(pages, zone=context.zone, outlet=context.title, listed=context.listed)
     if article is None:
         return Examination(None)
@@ -72,7 +74,6 @@ class Examiners:
             max_workers=workers,
             max_tasks=TASKS,
             initializer=_set_up,
-            initargs=[os.getpid()],
             context=multiprocessing.get_context("spawn"),
         )
         self._places = asyncio.Semaphore(2 * workers)
@@ -105,5 +106,6 @@ class Examiners:
         self._pool.join()
 
 
-def _set_up(parent: int) -> None:
+def _set_up() -> None:
+    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # pages without text are no error
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

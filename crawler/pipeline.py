@@ -1,27 +1,39 @@
 """The last stop: what became of each link is stored."""
 
+from scrapy import signals
 from scrapy.crawler import Crawler
+from twisted.python.failure import Failure
 
-from crawler.crawl import Kept
-from crawler.spider import OutletSpider
+from crawler.crawl import Kept, OutletCrawl
+from crawler.errors import in_words
 
 
 class Keep:
-    """Hands outcomes to the spider's crawl and brings it to its end."""
+    """Hands outcomes to the spider's crawl, counts what fails on the way there, and brings the
+    crawl to its end. What fails is not settled: the next crawl takes it up."""
 
     def __init__(self, crawler: Crawler) -> None:
         self.crawler = crawler
+        crawler.signals.connect(self._failed, signals.spider_error)
+        crawler.signals.connect(self._failed, signals.item_error)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "Keep":
         return cls(crawler)
 
     async def process_item(self, item: Kept) -> Kept:
-        if isinstance(self.crawler.spider, OutletSpider):
-            await self.crawler.spider.crawl.keep(item)
+        if crawl := self._crawl():
+            await crawl.keep(item)
         return item
 
     async def close_spider(self) -> None:
-        spider = self.crawler.spider
-        if isinstance(spider, OutletSpider) and hasattr(spider, "crawl"):
-            await spider.crawl.end()
+        if crawl := self._crawl():
+            await crawl.end()
+
+    def _crawl(self) -> OutletCrawl | None:
+        return getattr(self.crawler.spider, "crawl", None)  # none in `scrapy shell`
+
+    def _failed(self, failure: Failure) -> None:
+        crawl = self._crawl()
+        if crawl and failure.value:
+            crawl.failed(f"an error of ours, see pantau.log: {in_words(failure.value)}")

@@ -23,8 +23,8 @@ DNS_CACHE = 10_000  # names
 
 @dataclass(slots=True)
 class OutletReport:
-    """What one outlet's crawl gave, as it stands: `state` is "waiting", "running" or "done";
-    `found` are the ids of its new findings."""
+    """What one outlet's crawl gave, as it stands: `state` is "waiting", "running", "done" or, where
+    the crawl was ended early, "stopped"; `found` are the ids of its new findings."""
 
     outlet: str
     counts: Counts = field(default_factory=Counts)
@@ -107,7 +107,8 @@ class _Run:
                 _update(report, crawler)
                 report.seconds = time.monotonic() - began
             task.result()
-            report.state = "done"
+            finished = crawler.stats and crawler.stats.get_value("finish_reason") == "finished"
+            report.state = "stopped" if self._stopping and not finished else "done"
 
     def stop(self) -> None:
         self._stopping = True

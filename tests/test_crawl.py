@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
-from tests.conftest import Pantau
+from tests.conftest import Pantau, RedisServer
 from tests.site import Answer, Site
 
 RELEVANT = """<html><head><title>{title}</title>
@@ -92,7 +92,8 @@ def test_sigterm_finishes_what_is_in_flight_and_the_next_crawl_the_rest(
     wait_for(lambda: len(site.paths()) >= 5)
     crawl.terminate()
     out, err = crawl.communicate(timeout=20)
-    assert crawl.returncode == 0, err
+    assert crawl.returncode == 1, err
+    assert err == "pantau: 1 of 1 outlets had errors or were stopped.\n"
     (report,) = json.loads(out)["outlets"]
     in_time = [asked for asked in site.log if asked.path.startswith("/berita/")]
     assert len(in_time) < 20
@@ -180,3 +181,35 @@ def processes_of(home: Path) -> list[str]:
         if b"python" in command and f"PANTAU_HOME={home}".encode() in environment:
             running.append(command.decode(errors="replace"))
     return running
+
+
+def test_a_redis_that_dies_is_an_error_in_the_report_and_loses_nothing(
+    pantau: Pantau, site: Site, redis_server: RedisServer
+) -> None:
+    slow(site, articles=60, seconds=0.05)
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    pantau.set(redis_url=redis_server.url)
+    crawl = pantau.start("crawl", "--outlet", "kabar", "--json")
+    wait_for(lambda: len(site.paths()) >= 10)
+    redis_server.process.kill()
+    out, err = crawl.communicate(timeout=90)
+    assert crawl.returncode == 1
+    assert "Traceback" not in err
+    (report,) = json.loads(out)["outlets"]
+    assert report["errors"] >= 1
+    del pantau.environment["PANTAU_REDIS_URL"]
+    assert pantau("crawl", "--outlet", "kabar").code == 0
+    assert len(pantau("findings", "--json").lines()) == 60
+
+
+def test_postgresql_and_redis_by_their_urls(
+    pantau: Pantau, site: Site, redis_server: RedisServer, database_url: str
+) -> None:
+    slow(site, articles=5, seconds=0)
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    pantau.set(redis_url=redis_server.url, database_url=database_url)
+    assert pantau("crawl", "--outlet", "kabar").code == 0
+    assert pantau("crawl", "--outlet", "kabar", "--json").json()["outlets"][0]["fetched"] == 0
+    assert len(pantau("findings", "--json").lines()) == 5
+    assert not list(pantau.home.glob("redis/*"))
+    assert not (pantau.home / "pantau.db").exists()
