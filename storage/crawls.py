@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from storage.links import upsert
+from storage.links import MAX_URL, upsert
 from storage.models import Crawl, Source, Validator
 
 
@@ -64,10 +64,13 @@ def note_reading(
     validators: Mapping[str, tuple[str | None, str | None]],
 ) -> None:
     """Note how a reading of a source ended: `completed`, when, if it came to its end, with the
-    (ETag, Last-Modified) of the addresses it read; `error` where it failed."""
+    (ETag, Last-Modified) of the addresses it read; `error` where it failed. The validators of an
+    address of more than `MAX_URL` bytes are left out."""
     row = session.merge(Source(outlet=outlet, name=source, error=error))
     row.completed = completed or row.completed
     for url, (etag, last_modified) in validators.items():
+        if len(url.encode(errors="replace")) > MAX_URL:
+            continue
         values = {"etag": etag, "last_modified": last_modified}
         insert = upsert(session, Validator).values(url=url, **values)
         session.execute(insert.on_conflict_do_update(index_elements=[Validator.url], set_=values))

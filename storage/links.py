@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,6 +17,8 @@ from sqlalchemy.orm import Session
 from storage.database import reading
 from storage.models import Finding, State, storable
 from storage.models import Link as Row
+
+T = TypeVar("T")
 
 MAX_ATTEMPTS = 3
 CHUNK = 500
@@ -82,33 +85,36 @@ def record(
     for link in (_storable(link, now) for link in links):
         if len(link.url.encode()) <= MAX_URL:
             once.setdefault(link.url, link)  # the first twin wins
-    urls = list(once)
-    for start in range(0, len(urls), CHUNK):
-        chunk = urls[start : start + CHUNK]
-        rows = {row.url: row for row in session.scalars(select(Row).where(Row.url.in_(chunk)))}
-        fresh = []
-        for url in chunk:
-            link, row = once[url], rows.get(url)
-            if row is None:
-                too_old = bool(oldest and link.published and link.published < oldest)
-                fresh.append((link, State.SKIPPED if too_old else State.PENDING))
-                continue
-            if row.state == State.SKIPPED:
-                discovery.skipped.append(url)
-                continue
-            changed = _changed(row, link)
-            if changed or known_before is None or row.discovered >= known_before:
-                discovery.unread += 1
-            if changed:
-                row.state, row.modified, row.attempts = State.PENDING, link.modified, 0
-                discovery.changed.append(url)
-            elif row.state != State.PENDING:
-                discovery.settled.append(url)
-            elif row.published is None and link.published:  # the first source did not know
-                row.published = link.published
-        if fresh:
-            _insert(session, outlet, fresh, now, discovery)
+    with session.no_autoflush:  # all changes at the end, in the order of their ids
+        for chunk in _chunks(list(once)):
+            rows = {row.url: row for row in session.scalars(select(Row).where(Row.url.in_(chunk)))}
+            fresh = []
+            for url in chunk:
+                link, row = once[url], rows.get(url)
+                if row is None:
+                    too_old = bool(oldest and link.published and link.published < oldest)
+                    fresh.append((link, State.SKIPPED if too_old else State.PENDING))
+                    continue
+                if row.state == State.SKIPPED:
+                    discovery.skipped.append(url)
+                    continue
+                changed = _changed(row, link)
+                if changed or known_before is None or row.discovered >= known_before:
+                    discovery.unread += 1
+                if changed:
+                    row.state, row.modified, row.attempts = State.PENDING, link.modified, 0
+                    discovery.changed.append(url)
+                elif row.state != State.PENDING:
+                    discovery.settled.append(url)
+                elif row.published is None and link.published:  # the first source did not know
+                    row.published = link.published
+            if fresh:
+                _insert(session, outlet, fresh, now, discovery)
     return discovery
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
 
 
 def _storable(link: Link, now: datetime) -> Link:
@@ -134,27 +140,21 @@ def _insert(
     now: datetime,
     discovery: Discovery,
 ) -> None:
-    insert = (
-        upsert(session, Row)
-        .values(
-            [
-                {
-                    "url": link.url,
-                    "address": link.address,
-                    "outlet": outlet,
-                    "state": state,
-                    "discovered": now,
-                    "published": link.published,
-                    "modified": link.modified,
-                    "attempts": 0,
-                }
-                for link, state in fresh
-            ]
-        )
-        .on_conflict_do_nothing()
-        .returning(Row.url, Row.state)
-    )
-    for url, state in session.execute(insert):
+    insert = upsert(session, Row).on_conflict_do_nothing().returning(Row.url, Row.state)
+    rows = [
+        {
+            "url": link.url,
+            "address": link.address,
+            "outlet": outlet,
+            "state": state,
+            "discovered": now,
+            "published": link.published,
+            "modified": link.modified,
+            "attempts": 0,
+        }
+        for link, state in fresh
+    ]
+    for url, state in session.execute(insert, rows):
         (discovery.new if state == State.PENDING else discovery.skipped).append(url)
     # skipped ones are no reason to read further back: they are too old
     discovery.unread += sum(state == State.PENDING for _, state in fresh)
@@ -189,15 +189,17 @@ def settle(session: Session, outcomes: Sequence[Outcome], now: datetime) -> list
     finally. A link that once gave a finding stays found, whatever its address gives later. URLs
     that were never recorded are left out."""
     by_url = {storable(outcome.url): outcome for outcome in outcomes}
-    urls = list(by_url)
+    ids: list[int] = []
+    for chunk in _chunks(list(by_url)):
+        ids += session.scalars(select(Row.id).where(Row.url.in_(chunk)))
+    is_finding = select(Finding.id).where(Finding.link_id == Row.id).exists()
     settled = []
-    for start in range(0, len(urls), CHUNK):
-        chunk = urls[start : start + CHUNK]
-        is_finding = select(Finding.id).where(Finding.link_id == Row.id).exists()
+    # locked in one order: whoever settles some of the same waits, and does not deadlock
+    for some in _chunks(sorted(ids)):
         rows = session.execute(
             select(Row, is_finding)
-            .where(Row.url.in_(chunk))
-            .order_by(Row.id)  # whoever settles some of the same waits, and does not deadlock
+            .where(Row.id.in_(some))
+            .order_by(Row.id)
             .with_for_update(of=Row)
             .execution_options(populate_existing=True)
         )

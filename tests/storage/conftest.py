@@ -1,0 +1,52 @@
+"""An open database of each kind, emptied after each test."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.orm import Session
+
+from storage.database import open_database
+from storage.models import Base
+
+Writing = Callable[[], AbstractContextManager[Session]]
+
+
+@pytest.fixture(scope="package", params=["sqlite", "postgresql"])
+def opened(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'pantau.db'}"
+    else:
+        server = make_url(request.getfixturevalue("postgres"))
+        admin = create_engine(server, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(text("CREATE DATABASE storage"))
+        admin.dispose()
+        url = server.set(database="storage").render_as_string(hide_password=False)
+    engine = open_database(url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def engine(opened: Engine) -> Iterator[Engine]:
+    """An engine on an empty database, of each kind in turn; a new one costs PostgreSQL a second."""
+    yield opened
+    with opened.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(table.delete())
+
+
+@pytest.fixture
+def writing(engine: Engine) -> Writing:
+    """`with writing() as session:` is a transaction."""
+
+    @contextmanager
+    def transaction() -> Iterator[Session]:
+        with Session(engine) as session, session.begin():
+            yield session
+
+    return transaction
