@@ -54,6 +54,7 @@ class OutletSpider(scrapy.Spider):
     def __init__(self, *args: Any, run: str = "", limit: str | int = 0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.limit = int(limit)
+        self._closing: asyncio.Future[None] | None = None
         self.run = run or f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
 
     async def start(self) -> AsyncIterator[scrapy.Request]:
@@ -146,7 +147,7 @@ class OutletSpider(scrapy.Spider):
             try:
                 response = await self.crawler.engine.download_async(scrapy.Request(address))
             except (UnreachableError, WaitError) as problem:
-                self.crawl.failed(str(problem))
+                self._stop(str(problem))
                 raise CloseSpider(str(problem)) from None
             except Exception as error:  # noqa: BLE001 (whatever it was, the first page stands)
                 self.crawl.failed(f"{address}: {in_words(error)}")
@@ -163,11 +164,13 @@ class OutletSpider(scrapy.Spider):
         error = failure.value
         assert error
         if isinstance(error, UnreachableError | WaitError):
-            self.crawl.failed(str(error))
-            raise CloseSpider(str(error))
+            self._stop(str(error))
+            return
         yield _failed(link, f"{link.address}: {in_words(error)}", final=is_final(error))
 
     def _stop(self, reason: str) -> None:
+        if self._closing:
+            return
         self.crawl.failed(reason)
         assert self.crawler.engine
         self._closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=reason))

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,6 +48,13 @@ class Site:
     def paths(self) -> list[str]:
         """The paths asked for, in order, without robots.txt."""
         return [asked.path for asked in self.log if asked.path != "/robots.txt"]
+
+
+def rss(site: Site, paths: Iterable[str], date: str = "") -> str:
+    """An RSS feed of `paths`; each item with `date` as its pubDate, if any."""
+    dated = f"<pubDate>{date}</pubDate>" if date else ""
+    items = "".join(f"<item><link>{site.url}{path}</link>{dated}</item>" for path in paths)
+    return f'<?xml version="1.0"?><rss version="2.0"><channel>{items}</channel></rss>'
 
 
 @contextmanager
