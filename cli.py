@@ -355,10 +355,7 @@ def _print_reports(reports: Iterable["OutletReport"]) -> None:
             f"[bold]{counts.findings}[/]" if counts.findings else "0",
             f"[red]{counts.errors}[/]" if counts.errors else "0",
             f"{report.seconds:.1f}",
-            Text(
-                counts.note
-                or {"waiting": "not crawled", "stopped": "stopped"}.get(report.state, "")
-            ),
+            Text(counts.note or unfinished.get(report.state, "")),
         )
     _stdout().print(table)
 
