@@ -60,11 +60,11 @@ for i = 2, #ARGV, 2 do
 end
 """
 
-_BUILT = """
-if redis.call('GET', 'pantau:rebuilding') ~= ARGV[1] then return 0 end
-redis.call('SET', 'pantau:built', 1)
+# ARGV: who rebuilt, whether to the end
+_REBUILT = """
+if redis.call('GET', 'pantau:rebuilding') ~= ARGV[1] then return end
+if ARGV[2] == '1' then redis.call('SET', 'pantau:built', 1) end
 redis.call('DEL', 'pantau:rebuilding')
-return 1
 """
 
 
@@ -100,7 +100,7 @@ class Seen:
         self._claim = redis.register_script(_CLAIM)
         self._settle = redis.register_script(_SETTLE)
         self._release = redis.register_script(_RELEASE)
-        self._built = redis.register_script(_BUILT)
+        self._rebuilt = redis.register_script(_REBUILT)
 
     def claim(self, urls: Sequence[str], owner: str, seconds: float) -> list[Claim]:
         """Lease each of `urls` to `owner` for `seconds`, unless it is settled or another's."""
@@ -136,7 +136,12 @@ class Seen:
             if self._redis.exists(BUILT):
                 return
             time.sleep(0.1)
-        for urls in self._settled():
-            self.settle(urls)
-            self._redis.expire(REBUILDING, REBUILD_SECONDS)
-        self._built(args=[me])
+        built = False
+        try:
+            if not self._redis.exists(BUILT):  # else it was done just before
+                for urls in self._settled():
+                    self.settle(urls)
+                    self._redis.expire(REBUILDING, REBUILD_SECONDS)
+            built = True
+        finally:
+            self._rebuilt(args=[me, int(built)])

@@ -342,10 +342,10 @@ def test_findings_are_found_by(four: Engine, wanted: dict[str, Any], names: str)
 
 def test_many_findings_are_read_in_batches(writing: Writing, engine: Engine) -> None:
     with writing() as session:
-        for number in range(450):
+        for number in range(250):
             keep(session, replace(ARTICLE, title=f"Perkara {number}"), name=str(number))
     found = read(engine)
-    assert [finding.title for finding in found] == [f"Perkara {n}" for n in reversed(range(450))]
+    assert [finding.title for finding in found] == [f"Perkara {n}" for n in reversed(range(250))]
     assert all(finding.places == VERDICT.places for finding in found)
 
 
