@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -365,9 +366,11 @@ def _print_found(found: Sequence["Finding"]) -> None:
     for row in found[:SHOWN_FINDINGS]:
         place = f", {row.places[0].name}" if row.places else ""
         console.print(Text(f"\n{row.id}. {row.title}", style="bold"))
-        console.print(Text(f"   {row.outlet}, {row.kind}{place}, {row.score:.2f}  {row.url}"))
-        if row.evidence:
-            console.print(Text(f"   “{row.evidence[0].text}”", style="italic"))
+        console.print(Text(f"   {row.outlet}, {row.kind}{place}, {row.score:.2f}"))
+        proof = next((e for e in row.evidence if e.where == "text"), None)
+        if proof:
+            console.print(Padding(Text(f"“{proof.text}”", style="italic"), (0, 0, 0, 3)))
+        console.print(Text(f"   {row.url}", no_wrap=True, overflow="ignore"), soft_wrap=True)
     if len(found) > SHOWN_FINDINGS:
         console.print(f"\n… and {len(found) - SHOWN_FINDINGS} more: pantau findings")
 

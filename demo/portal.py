@@ -20,7 +20,7 @@ class Portal:
     def __call__(self, request: Request) -> Response:
         routes = (
             (r"/", self._front),
-            (r"/robots\.txt", lambda request: robots("Disallow: /admin", "Crawl-delay: 1")),
+            (r"/robots\.txt", lambda request: robots("Disallow: /admin", "Crawl-delay: 0.5")),
             (r"/berita", self._index),
             (r"/berita/([a-z0-9-]+)", self._article),
             (r"/profil", self._profile),

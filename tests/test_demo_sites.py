@@ -211,7 +211,7 @@ def test_head_gzip_and_missing_pages(name: str, sites: dict[str, str]) -> None:
 def test_robots_keep_out_of_the_back_office(name: str, sites: dict[str, str]) -> None:
     rules = ask(f"{sites[name]}/robots.txt").text
     assert re.search(r"^Disallow: /(wp-)?admin", rules, re.M)
-    assert ("Crawl-delay: 1" in rules) == (name == "bkpsdm-bondowoso")
+    assert ("Crawl-delay: 0.5" in rules) == (name == "bkpsdm-bondowoso")
     for sitemap in re.findall(r"^Sitemap: (\S+)$", rules, re.M):
         assert locations(ask(sitemap))
 

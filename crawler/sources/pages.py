@@ -10,7 +10,8 @@ from parsel import Selector
 from crawler.sources.reader import Reader, SourceError, make_links, read_back
 from storage.links import Link
 
-TERMS = ("netralitas asn", "netral pilkada", "netralitas")
+# a quarter of the findings never say "netral"
+TERMS = ("netralitas", "netral", "bawaslu", "kampanye", "pilkada", "pemilu", "politik praktis")
 
 
 @dataclass(frozen=True, slots=True)
