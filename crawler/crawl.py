@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from crawler.errors import in_words
@@ -111,10 +112,20 @@ class OutletCrawl:
         return await self.store(leases.acquire, self._lease_name, self._me, seconds, _now())
 
     async def _keep_lease(self) -> None:
+        seconds = self.shared.settings.lease_seconds
+        ours_until = time.monotonic() + seconds
         while True:
-            await asyncio.sleep(self.shared.settings.lease_seconds / 3)
-            if not await self._lease():
-                self._stop("another process has taken its lease")
+            await asyncio.sleep(seconds / 3)
+            asked = time.monotonic()
+            try:
+                held = await self._lease()
+            except SQLAlchemyError:
+                logger.exception("the lease of %s could not be renewed; trying again", self.name)
+                held = asked < ours_until
+            else:
+                ours_until = asked + seconds
+            if not held:
+                self._stop("its lease is lost: another process may be crawling it")
                 return
 
     # --- links ------------------------------------------------------------------------------------
