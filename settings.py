@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     delay: float = Field(1.0, ge=0)
     """Least number of seconds between two requests to one outlet."""
 
+    timeout: float = Field(30, gt=0)
+    """After how many seconds a page that is not there whole is given up."""
+
     parallel_outlets: int = Field(16, ge=1)
     """How many outlets are crawled at the same time."""
 
@@ -145,10 +148,17 @@ REFERRER_POLICY = "no-referrer"
 # Limits: every byte from the web is hostile.
 DOWNLOAD_MAXSIZE = 10 * 1024 * 1024
 DOWNLOAD_WARNSIZE = 0
-DOWNLOAD_TIMEOUT = 30
+DOWNLOAD_TIMEOUT = _settings.timeout
 DOWNLOAD_VERIFY_CERTIFICATES = True
 # nothing but the web: no file:, ftp:, s3: or data: from a page
-DOWNLOAD_HANDLERS = {"file": None, "ftp": None, "s3": None, "data": None}
+DOWNLOAD_HANDLERS = {
+    "http": "crawler.download.Http",
+    "https": "crawler.download.Http",
+    "file": None,
+    "ftp": None,
+    "s3": None,
+    "data": None,
+}
 
 # Doors Scrapy opens by default.
 TELNETCONSOLE_ENABLED = False

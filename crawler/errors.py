@@ -15,8 +15,7 @@ import settings
 _WORDS: dict[type[Exception], str] = {
     CannotResolveHostError: "its name cannot be resolved to an address on the internet",
     DownloadConnectionRefusedError: "it refuses the connection",
-    DownloadTimeoutError: f"it did not answer within {settings.DOWNLOAD_TIMEOUT} s",
-    DownloadCancelledError: (f"it is larger than {settings.DOWNLOAD_MAXSIZE // 1024**2} MB"),
+    DownloadTimeoutError: f"it did not answer within {settings.DOWNLOAD_TIMEOUT:g} s",
     DownloadFailedError: "its answer broke off or is not HTTP",
     ResponseDataLossError: "its answer broke off",
 }
@@ -39,10 +38,19 @@ def in_words(error: BaseException) -> str:
     for kind, words in _WORDS.items():
         if isinstance(error, kind):
             return words
+    if is_too_large(error):
+        return f"it is larger than {settings.DOWNLOAD_MAXSIZE // 1024**2} MB"
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 200 else text[:199] + "…"
 
 
 def is_final(error: BaseException) -> bool:
     """Whether trying again another day is no use."""
-    return isinstance(error, DownloadCancelledError | ForbiddenError)
+    return isinstance(error, ForbiddenError) or is_too_large(error)
+
+
+def is_too_large(error: BaseException) -> bool:
+    """Whether a page was given up for its size, packed or unpacked."""
+    # for a page that unpacks to too much Scrapy has no exception of its own
+    unpacked = isinstance(error, IgnoreRequest) and "exceeded DOWNLOAD_MAXSIZE" in str(error)
+    return unpacked or isinstance(error, DownloadCancelledError)

@@ -19,6 +19,7 @@ from storage.links import Link
 
 # "+0700", "Z", "GMT", "AM" is none; a day at the end, as in 15-05-2024, neither
 _ZONE = re.compile(r"(?<=:\d\d)(?:[.,]\d+)?\s*([A-Z]{1,4}|[+-]\d\d:?\d\d)\s*$")
+_REFERENCE = re.compile(rb"&#(?:x([0-9a-f]+)|([0-9]+));?", re.IGNORECASE)
 _OUR_ZONES = {"WIB": WIB, "WITA": WITA, "WIT": WIT}  # feedparser takes them for UTC
 
 
@@ -58,8 +59,9 @@ class Feed:
 def _links(body: bytes, url: str, zone: ZoneInfo) -> list[Link]:
     refuse_entities(body)
     # the flags keep feedparser from cleaning HTML that is never looked at
+    body = _REFERENCE.sub(_character, body)
     feed = feedparser.parse(body, sanitize_html=False, resolve_relative_uris=False)
-    if not feed.version:
+    if not feed.get("version"):
         raise SourceError("it is not a feed")
     return make_links(
         url,
@@ -68,6 +70,14 @@ def _links(body: bytes, url: str, zone: ZoneInfo) -> list[Link]:
             for e in feed.entries
         ),
     )
+
+
+def _character(reference: re.Match[bytes]) -> bytes:
+    """A character reference, unless it is to none, such as the half of an emoji in &#55357;: those
+    feedparser does not survive."""
+    number = reference[1] or reference[2]
+    code = int(number, 16 if reference[1] else 10) if len(number) < 10 else 0
+    return reference[0] if 0 < code < 0xD800 or 0xDFFF < code < 0x110000 else b""
 
 
 def _when(entry: Any, field: str, zone: ZoneInfo) -> datetime | None:

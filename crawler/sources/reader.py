@@ -102,6 +102,8 @@ def make_links(base: str, listed: Iterable[Listed]) -> list[Link]:
     Where the source gives no date, one in the address serves. Raises SourceError."""
     links = []
     for href, published, modified in listed:
+        if not href.strip():
+            continue
         try:
             url = urljoin(base, href)
         except ValueError:
