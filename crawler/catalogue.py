@@ -14,13 +14,25 @@ A catalogue is TOML, one [[outlet]] a row (docs/outlets.md):
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from string import Formatter
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from cssselect import HTMLTranslator, SelectorError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+)
 from scrapy.settings import BaseSettings
 from scrapy.spiderloader import SpiderLoader
 
 import settings
+from crawler import urls
 from crawler.outlet import WIB, WIT, WITA, Outlet
 from crawler.sources import Archive, Feed, Search, Sitemap, Source, WordPress
 from crawler.spider import OutletSpider
@@ -32,13 +44,49 @@ class CatalogueError(Exception):
     """The catalogue cannot be used; its text is one sentence for the operator."""
 
 
+def _template(*fields: str) -> AfterValidator:
+    """A path that may have {fields}, and no others."""
+
+    def check(path: str) -> str:
+        if not path.startswith("/"):
+            raise ValueError("a path begins with /")
+        try:
+            used = {field for _, field, _, _ in Formatter().parse(path) if field is not None}
+        except ValueError as error:
+            raise ValueError(f"{path!r} is not a path: {error}") from None
+        if unknown := used.difference(fields):
+            known = " and ".join(f"{{{field}}}" for field in fields) or "nothing"
+            raise ValueError(f"{{{min(unknown)}}} is unknown here; {known} can be filled in")
+        return path
+
+    return AfterValidator(check)
+
+
+def _selector(css: str) -> str:
+    try:
+        HTMLTranslator().css_to_xpath(css)
+    except SelectorError as error:
+        raise ValueError(f"{css!r} is not a CSS selector: {error}") from None
+    return css
+
+
+def _domain(domain: str) -> str:
+    if urls.address(f"http://{domain}/") is None:
+        raise ValueError(f"{domain!r} is not a domain, with a port or without")
+    return domain
+
+
+SitePath = Annotated[str, _template()]
+Selector = Annotated[str, AfterValidator(_selector)]
+
+
 class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
 class _Feed(_Row):
-    feed: str
-    pages: str | None = None
+    feed: SitePath
+    pages: Annotated[str, _template("page", "start")] | None = None
     per_page: Annotated[int, Field(ge=1)] = 25
 
     def source(self) -> Source:
@@ -46,22 +94,22 @@ class _Feed(_Row):
 
 
 class _Sitemap(_Row):
-    sitemap: str
+    sitemap: SitePath
 
     def source(self) -> Source:
         return Sitemap(self.sitemap)
 
 
 class _WordPress(_Row):
-    wordpress: Literal[True] | str
+    wordpress: Literal[True] | SitePath
 
     def source(self) -> Source:
         return WordPress() if self.wordpress is True else WordPress(self.wordpress)
 
 
 class _Search(_Row):
-    search: str
-    hits: str
+    search: Annotated[str, _template("term", "page")]
+    hits: Selector
     terms: tuple[str, ...] | None = None
 
     def source(self) -> Source:
@@ -69,25 +117,47 @@ class _Search(_Row):
 
 
 class _Archive(_Row):
-    archive: str
-    links: str
+    archive: Annotated[str, _template("page")]
+    links: Selector
 
     def source(self) -> Source:
         return Archive(self.archive, self.links)
 
 
+_KINDS = ("feed", "sitemap", "wordpress", "search", "archive")
+
+
+def _kind(source: Any) -> str | None:
+    found = [kind for kind in _KINDS if isinstance(source, dict) and kind in source]
+    return f"_{found[0]}" if found else None
+
+
+_Source = Annotated[
+    Annotated[_Feed, Tag("_feed")]
+    | Annotated[_Sitemap, Tag("_sitemap")]
+    | Annotated[_WordPress, Tag("_wordpress")]
+    | Annotated[_Search, Tag("_search")]
+    | Annotated[_Archive, Tag("_archive")],
+    Discriminator(
+        _kind,
+        custom_error_type="source",
+        custom_error_message=f"a source is a table with one of {', '.join(_KINDS)}",
+    ),
+]
+
+
 class _Outlet(_Row):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
     title: str
-    domain: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:\d+)?$")]
+    domain: Annotated[
+        str, StringConstraints(pattern=r"^[a-z0-9.-]+(:\d+)?$"), AfterValidator(_domain)
+    ]
     scheme: Literal["https", "http"] = "https"
     province: str | None = None
     regency: str | None = None
     zone: Literal["WIB", "WITA", "WIT"] = "WIB"
     note: str = ""
-    sources: Annotated[
-        tuple[_Feed | _Sitemap | _WordPress | _Search | _Archive, ...], Field(min_length=1)
-    ]
+    sources: Annotated[tuple[_Source, ...], Field(min_length=1)]
 
     def spider(self) -> type[OutletSpider]:
         outlet = Outlet(
@@ -110,17 +180,20 @@ def load(path: Path) -> list[type[OutletSpider]]:
         raise CatalogueError(f"The catalogue {path} cannot be read: {error}") from None
     if unknown := document.keys() - {"outlet"}:
         raise CatalogueError(f"The catalogue {path} has an unknown table: {min(unknown)}")
+    rows = document.get("outlet", [])
+    if not isinstance(rows, list):
+        raise CatalogueError(f"The catalogue {path} has outlets that do not begin with [[outlet]]")
     spiders = {}
-    for row in document.get("outlet", []):
+    for row in rows:
         try:
             spider = _Outlet.model_validate(row).spider()
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"] if not str(part).startswith("_"))
             name = row.get("name", "?") if isinstance(row, dict) else row
-            raise CatalogueError(
-                f"The catalogue {path}, outlet {name!r}, {where}: {first['msg']}"
-            ) from None
+            said = first["msg"].removeprefix("Value error, ")
+            place = f"outlet {name!r}, {where}" if where else f"outlet {name!r}"
+            raise CatalogueError(f"The catalogue {path}, {place}: {said}") from None
         if spider.name in spiders:
             raise CatalogueError(f"The catalogue {path} has two outlets named {spider.name!r}")
         spiders[spider.name] = spider
