@@ -76,6 +76,7 @@ class Examiners:
             initializer=_set_up,
             context=multiprocessing.get_context("spawn"),
         )
+        self._pool.schedule(int)  # the workers start now: they need a second or two
         self._places = asyncio.Semaphore(2 * workers)
 
     async def examine(self, pages: Sequence[Page], context: Context) -> Examination:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 import settings
 from crawler.examine import Examiners
+from extract.gate import passes
 from storage.database import open_database
 from storage.links import settled_urls
 from storage.seen import Seen
@@ -29,6 +30,7 @@ class Shared:
         self.seen = Seen(redis, lambda: settled_urls(self.engine))
         self.examiners = Examiners(self.settings.workers)
         self._open.callback(self.examiners.close)
+        passes(b"")  # compiles the gate's phrases: later, it would hold the event loop up
         atexit.register(self.close)
 
     def close(self) -> None:
