@@ -96,7 +96,7 @@ def edited(old: str, new: str) -> str:
         (edited('{feed = "/rss"}', '{fed = "/rss"}'), "sources.0: a source is a table with one"),
         (edited('{feed = "/rss"}', '{feed = 3}'), "outlet 'suara.2', sources.0.feed: Input should"),
         (edited('{feed = "/rss"}', '{feed = "/r", page = "x"}'), "sources.0.page: Extra inputs"),
-        (edited("/feed/?paged={page}", "/feed/?paged={pag}"), "pages: {pag} is unknown here; {page} and"),
+        (edited("/feed/?paged={page}", "/feed/?paged={pag}"), "{pag} is unknown here; {page} and"),
         (edited("/?s={term}", "/?s={term"), "sources.5.search: '/?s={term' is not a path"),
         (edited('"/sitemap.xml"', '"sitemap.xml"'), "sources.2.sitemap: a path begins with /"),
         (edited('links = ".card a"', 'links = ".card >> a["'), "links: '.card >> a[' is not a CSS"),
