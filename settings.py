@@ -129,6 +129,8 @@ ROBOTSTXT_OBEY = True
 ROBOTSTXT_USER_AGENT = "Pantau"
 # one, not only per slot: what is being downloaded is all that a stop has to wait for
 CONCURRENT_REQUESTS = 1
+# a page gives an item or two; Scrapy would start its default of a hundred tasks for each page
+CONCURRENT_ITEMS = 1
 CONCURRENT_REQUESTS_PER_DOMAIN = 1
 DOWNLOAD_DELAY = _settings.delay
 DOWNLOAD_DELAY_JITTER = 0

@@ -44,9 +44,6 @@ class OutletSpider(scrapy.Spider):
     sources: ClassVar[Sequence[Source]]
     crawl: OutletCrawl
 
-    # a page gives an item or two; Scrapy would start its default of a hundred tasks for each page
-    custom_settings: ClassVar = {"CONCURRENT_ITEMS": 1}
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if stand_in := settings.load().stand_ins.get(cls.name):
