@@ -1,7 +1,10 @@
 """An open database of each kind, emptied after each test."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
@@ -10,7 +13,32 @@ from sqlalchemy.orm import Session
 from storage.database import open_database
 from storage.models import Base
 
+ROOT = Path(__file__).parents[2]
+
 Writing = Callable[[], AbstractContextManager[Session]]
+
+
+def at_once(number: int, setting_up: str, program: str, *arguments: str) -> list[str]:
+    """What `number` processes print that run `setting_up`, wait for each other, run `program`."""
+    start = "import sys\nprint('ready', flush=True)\nsys.stdin.readline()\n"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", f"{setting_up}\n{start}\n{program}", *arguments],
+            cwd=ROOT, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for _ in range(number)
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    printed = [process.communicate(timeout=90) for process in processes]
+    assert [process.returncode for process in processes] == [0] * number, printed
+    return [out for out, _ in printed]
 
 
 @pytest.fixture(scope="package", params=["sqlite", "postgresql"])

@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 from storage import crawls
 from storage.database import DatabaseError, open_database, reading
 from storage.models import Base, Crawl, Source
+from tests.storage.conftest import ROOT, at_once
 
-ROOT = Path(__file__).parents[2]
 NOW = datetime(2024, 11, 20, 5, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -78,27 +78,19 @@ def test_models_and_migrations_agree(engine: Engine) -> None:
 
 
 def test_many_processes_open_a_fresh_database_at_once(database_url: str) -> None:
-    program = (
-        "import sys, time\n"
-        "from storage.database import open_database\n"
-        "from storage import crawls\n"
+    at_once(
+        5,
+        "import sys\n"
         "from datetime import datetime, UTC\n"
         "from sqlalchemy.orm import Session\n"
-        "time.sleep(max(0, float(sys.argv[2]) - time.time()))\n"
+        "import storage.models\n"
+        "from storage import crawls\n"
+        "from storage.database import open_database\n",
         "engine = open_database(sys.argv[1])\n"
         "with Session(engine) as session, session.begin():\n"
-        "    crawls.begin(session, 'run', 'laksara', datetime.now(UTC))\n"
+        "    crawls.begin(session, 'run', 'laksara', datetime.now(UTC))\n",
+        database_url,
     )
-    at = str(time.time() + 2.5)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, database_url, at],
-            cwd=ROOT, stderr=subprocess.PIPE, text=True,
-        )
-        for _ in range(5)
-    ]  # fmt: skip
-    errors = [process.communicate(timeout=90)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * 5, errors
     engine = open_database(database_url)
     with reading(engine) as session:
         assert session.query(Crawl).count() == 5

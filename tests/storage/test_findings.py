@@ -238,13 +238,14 @@ def test_a_wording_that_clears_the_article_does_not_unmake_the_finding(
 def test_two_who_keep_the_same_article_at_once_keep_it_once(
     writing: Writing, engine: Engine
 ) -> None:
+    url = "https://kabar.id/berita/1"
     with writing() as session:
-        url = "https://kabar.id/berita/1"
         links.record(session, "kabar", [Link(url, url)], now=NOW, known_before=None, oldest=None)
 
     def work(_: int) -> bool:
+        snapshot = Snapshot.of(pages(b"<p>Camat</p>")[0])
         with writing() as session:
-            return keep(session)[1]
+            return findings.keep(session, url, ARTICLE, VERDICT, [snapshot], NOW)[1]
 
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(work, range(6))) == [False] * 5 + [True]

