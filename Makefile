@@ -1,9 +1,9 @@
 # What a newcomer and a contributor run. `make` alone lists it.
 
 BIN := .venv/bin
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
+INSTALL := $(BIN)/pip install -qq --disable-pip-version-check --only-binary :all: --require-hashes
 # the checkout itself: no hashes, and nothing is fetched for it
-INSTALL_SELF := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+INSTALL_SELF := $(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
 
@@ -35,7 +35,7 @@ format: .venv/.dev-ready ## put the code into its form
 	$(BIN)/ruff format
 
 lock: .venv/.ready ## lock the dependencies of pyproject.toml again (UPGRADE=--upgrade: to their newest)
-	$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/pip install -qq --disable-pip-version-check uv==0.13.9
 	$(COMPILE) $(UPGRADE) pyproject.toml --group build --output-file requirements.lock
 	$(COMPILE) $(UPGRADE) pyproject.toml --group dev --constraint requirements.lock \
 		--output-file requirements-dev.lock
