@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,23 @@ def test_locks_hold_what_the_project_asks_for() -> None:
             version = Requirement(packages[key][0]).specifier
             (pin,) = version
             assert requirement.specifier.contains(pin.version), f"{requirement}: make lock"
+
+
+def test_every_dependency_is_imported() -> None:
+    # these are loaded by another's name: the database driver, the time zones, trafilatura's part
+    unseen = {"psycopg", "tzdata", "lxml-html-clean"}
+    rooms = tomllib.loads(read("pyproject.toml"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    files = [file for room in rooms["include"] for file in [ROOT / room, *(ROOT / room).rglob("*")]]
+    code = "\n".join(file.read_text("utf-8") for file in files if file.suffix == ".py")
+    imported = set(re.findall(r"^\s*(?:from|import) (\w+)", code, re.MULTILINE))
+    used = {
+        name.replace("_", "-").lower()
+        for module in imported
+        for name in packages_distributions().get(module, [])
+    }
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    wanted = {Requirement(item).name.replace("_", "-") for item in project["dependencies"]}
+    assert wanted - used == unseen
 
 
 def test_imports_run_downward_only() -> None:
