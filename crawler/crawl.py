@@ -43,7 +43,9 @@ class OutletBusyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of a link, to be stored: its outcome and, where it is FOUND, the examination."""
+    """What became of a link, to be stored: its outcome and, where its page was read, the
+    examination. One that failed may be a finding all the same: an article of which a page is
+    missing is kept as it is, and fetched again another day."""
 
     outcome: Outcome
     examination: Examination | None = None
@@ -176,21 +178,21 @@ class OutletCrawl:
 
         A failure that may be the outlet's and not the page's counts against the page only when
         another page answers: an outlet that is down, or a day without internet, loses nothing."""
-        outcome = kept.outcome
+        outcome, examination = kept.outcome, kept.examination
         if outcome.state == State.FAILED:
             self.failed(outcome.error or "")
-        if outcome.state == State.FAILED and not outcome.final:
+        if examination and examination.snapshots:
+            await self._keep_finding(outcome, examination)
+        elif outcome.state == State.FAILED and not outcome.final:
             self._doubtful.append(outcome)
             if len(self._doubtful) == MAX_FAILURES_IN_A_ROW:
                 self._stop(f"gave up: {MAX_FAILURES_IN_A_ROW} pages in a row failed")
             return
+        else:
+            self._waiting.append(outcome)
         self._answered = True
         self._waiting += self._doubtful
         self._doubtful = []
-        if outcome.state == State.FOUND and kept.examination:
-            await self._keep_finding(outcome, kept.examination)
-            return
-        self._waiting.append(outcome)
         if len(self._waiting) >= STORE_BATCH:
             await self._flush()
 
@@ -198,18 +200,19 @@ class OutletCrawl:
         article, verdict = examination.article, examination.verdict
         assert article
         assert verdict
+        fetched = examination.snapshots[0].fetched  # what is modified later is fetched again
 
-        def store(session: Session) -> tuple[int, bool]:
-            now = _now()
-            kept = findings.keep(session, outcome.url, article, verdict, examination.snapshots, now)
-            links.settle(session, [outcome], now)
-            return kept
+        def store(session: Session) -> tuple[int, bool, list[str]]:
+            finding_id, new = findings.keep(
+                session, outcome.url, article, verdict, examination.snapshots, _now()
+            )
+            return finding_id, new, links.settle(session, [outcome], fetched)
 
-        finding_id, new = await self.store(store)
+        finding_id, new, settled = await self.store(store)
         if new:
             self.found.append(finding_id)
             self.count(findings=1)
-        await self._settle([outcome.url])
+        await self._settle(settled)
 
     async def _flush(self) -> None:
         async with self._flushing:

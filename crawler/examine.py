@@ -26,20 +26,21 @@ TASKS = 2000  # after so many a worker is replaced, so that no leak adds up
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known of an article before its page is read: the outlet's zone, name and home, and
-    the date its source gave."""
+    """What is known of an article before its page is read: the outlet's zone, name and home, the
+    date its source gave, and whether it is a finding already."""
 
     zone: ZoneInfo
     title: str
     province: str | None = None
     regency: str | None = None
     listed: datetime | None = None
+    found: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What a page came to: an article (or none), its verdict and, where it is relevant, the
-    snapshots that prove it."""
+    """What a page came to: an article (or none), its verdict and, where it is to be kept (it is
+    relevant, or was), the snapshots that prove it."""
 
     article: Article | None
     verdict: Verdict | None = None
@@ -54,7 +55,7 @@ def examine(pages: Sequence[Page], context: Context) -> Examination:
     if article is None:
         return Examination(None)
     verdict = judge(article, province=context.province, regency=context.regency)
-    snapshots = tuple(map(Snapshot.of, pages)) if verdict.relevant else ()
+    snapshots = tuple(map(Snapshot.of, pages)) if verdict.relevant or context.found else ()
     return Examination(article, verdict, snapshots)
 
 

@@ -102,7 +102,7 @@ class OutletSpider(scrapy.Spider):
         page = _page(response)
         if page is None:
             yield Kept(Outcome(target.url, State.EMPTY))
-        elif not passes(page.html) and not _is_split(page):
+        elif not (passes(page.html) or link.found or _is_split(page)):
             self.crawl.count(gated=1)
             yield Kept(Outcome(target.url, State.GATED))
         else:
@@ -126,37 +126,49 @@ class OutletSpider(scrapy.Spider):
             province=self.outlet.province,
             regency=self.outlet.regency,
             listed=link.published,
+            found=link.found,
         )
-        examine = self.crawl.shared.examiners.examine
+        pages, missing = [page], None
         try:
-            examination = await examine([page], context)
-            if examination.article and examination.article.pages:
-                pages = await self._further_pages(page, examination.article.pages)
-                examination = await examine(pages, context)
+            examination = await self._examine(pages, context)
+            while examination.article and (further := examination.article.pages) and not missing:
+                known = len(pages)
+                missing = await self._add_pages(pages, further)
+                if len(pages) == known:
+                    break
+                examination = await self._examine(pages, context)
         except ExaminationError as problem:
             return _failed(link, f"{link.address}: {problem}", final=False)
-        return Kept(Outcome(link.url, _state(examination)), examination)
+        if missing:
+            outcome = Outcome(link.url, State.FAILED, missing, final=False)
+        else:
+            outcome = Outcome(link.url, _state(examination))
+        return Kept(outcome, examination)
 
-    async def _further_pages(self, first: Page, addresses: Sequence[str]) -> list[Page]:
-        """The pages of a split article, `first` among them; what cannot be had is left out."""
-        pages = [first]
+    async def _examine(self, pages: Sequence[Page], context: Context) -> Examination:
+        return await self.crawl.shared.examiners.examine(pages, context)
+
+    async def _add_pages(self, pages: list[Page], addresses: Sequence[str]) -> str | None:
+        """Add the further pages of a split article at `addresses` to `pages`; says why, where one
+        that is there cannot be had."""
         assert self.crawler.engine
-        for address in addresses[: MAX_PAGES - 1]:
-            if not self.outlet.owns(address):
-                continue
+        for address in addresses:
+            if len(pages) == MAX_PAGES or not self.outlet.owns(address):
+                return None
             try:
                 response = await self.crawler.engine.download_async(scrapy.Request(address))
             except (UnreachableError, WaitError) as problem:
                 self._stop(str(problem))
                 raise CloseSpider(str(problem)) from None
             except Exception as error:  # noqa: BLE001 (whatever it was, the first page stands)
-                self.crawl.failed(f"{address}: {in_words(error)}")
-                break
+                return f"{address}: {in_words(error)}"
+            if response.status in GONE:
+                return None
             page = _page(response) if response.status == 200 else None
             if page is None:
-                break
+                return f"HTTP {response.status} from {address}"
             pages.append(page)
-        return pages
+        return None
 
     async def failed(self, failure: Failure) -> AsyncIterator[Kept]:
         """Note a page that could not be fetched."""

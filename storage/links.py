@@ -23,6 +23,7 @@ T = TypeVar("T")
 MAX_ATTEMPTS = 3
 CHUNK = 500
 MAX_URL = 2500  # bytes; PostgreSQL's indexes refuse more than 2,704
+_IS_FINDING = select(Finding.id).where(Finding.link_id == Row.id).exists()
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)  # no article on the web is older
 
 
@@ -30,13 +31,14 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)  # no article on the web is older
 class Link:
     """An address found in a source, with the dates the source gave (aware), if any.
 
-    `url` is the canonical form, `address` what to fetch.
+    `url` is the canonical form, `address` what to fetch; `found`: it gave a finding before.
     """
 
     url: str
     address: str
     published: datetime | None = None
     modified: datetime | None = None
+    found: bool = False
 
 
 @dataclass(slots=True)
@@ -118,12 +120,10 @@ def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def _storable(link: Link, now: datetime) -> Link:
-    latest = now + timedelta(days=1)
-    dates = (
-        moment if moment and EARLIEST <= moment <= latest else None
-        for moment in (link.published, link.modified)
-    )
-    return Link(storable(link.url), link.address, *dates)
+    def date(moment: datetime | None) -> datetime | None:
+        return moment if moment and EARLIEST <= moment <= now + timedelta(days=1) else None
+
+    return Link(storable(link.url), link.address, date(link.published), date(link.modified))
 
 
 def _changed(row: Row, link: Link) -> bool:
@@ -162,13 +162,13 @@ def _insert(
 
 def pending(session: Session, outlet: str, limit: int) -> list[Link]:
     """What is to be fetched of `outlet`, the newest first."""
-    rows = session.scalars(
-        select(Row)
+    rows = session.execute(
+        select(Row, _IS_FINDING)
         .where(Row.outlet == outlet, Row.state == State.PENDING)
         .order_by(Row.published.desc().nulls_last(), Row.id)
         .limit(limit)
     )
-    return [Link(row.url, row.address, row.published, row.modified) for row in rows]
+    return [Link(row.url, row.address, row.published, row.modified, found) for row, found in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +192,11 @@ def settle(session: Session, outcomes: Sequence[Outcome], now: datetime) -> list
     ids: list[int] = []
     for chunk in _chunks(list(by_url)):
         ids += session.scalars(select(Row.id).where(Row.url.in_(chunk)))
-    is_finding = select(Finding.id).where(Finding.link_id == Row.id).exists()
     settled = []
     # locked in one order: whoever settles some of the same waits, and does not deadlock
     for some in _chunks(sorted(ids)):
         rows = session.execute(
-            select(Row, is_finding)
+            select(Row, _IS_FINDING)
             .where(Row.id.in_(some))
             .order_by(Row.id)
             .with_for_update(of=Row)

@@ -4,9 +4,15 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import zstandard
+from sqlalchemy import select
+
+from storage.database import open_database, reading
+from storage.models import Revision
 from tests.conftest import Pantau, RedisServer
 from tests.site import Answer, Site
 
@@ -213,3 +219,57 @@ def test_postgresql_and_redis_by_their_urls(
     assert len(pantau("findings", "--json").lines()) == 5
     assert not list(pantau.home.glob("redis/*"))
     assert not (pantau.home / "pantau.db").exists()
+
+
+def test_a_missing_page_of_a_split_article_is_fetched_another_day(
+    pantau: Pantau, site: Site
+) -> None:
+    first = RELEVANT.format(title="Camat di Buleleng Diperiksa Bawaslu")
+    pager = '<div class="page-links"><span>1</span> <a href="/berita/1/camat?page=2">2</a></div>'
+    second = FILLER.format(title="Camat di Buleleng Diperiksa Bawaslu")
+    site.pages = {
+        "/feed": feed(site, "/berita/1/camat"),
+        "/berita/1/camat": first.replace("</div>", f"{pager}</div>"),
+        "/berita/1/camat?page=2": Answer("maintenance", 503),
+    }
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    report = pantau("crawl", "--outlet", "kabar", "--json").json()["outlets"][0]
+    assert (report["findings"], report["errors"]) == (1, 1)
+    assert "?page=2" in report["note"]
+    site.pages["/berita/1/camat?page=2"] = second
+    assert pantau("crawl", "--outlet", "kabar").code == 0
+    (row,) = pantau("findings", "--json").lines()
+    assert row["revision"] == 2
+    assert "dimintai klarifikasi" in row["text"]
+    assert "Harga cabai" in row["text"]
+    asked = len(site.paths())
+    assert pantau("crawl", "--outlet", "kabar").code == 0
+    assert site.paths()[asked:] == ["/feed"]
+
+
+def test_a_retraction_is_kept_as_a_revision_beside_the_wording_that_proves(
+    pantau: Pantau, site: Site
+) -> None:
+    def sitemap(modified: datetime) -> str:
+        return (
+            '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"><url>'
+            f"<loc>{site.url}/berita/1/camat</loc><lastmod>{modified.isoformat()}</lastmod>"
+            "</url></urlset>"
+        )
+
+    before = RELEVANT.format(title="Camat di Buleleng Diperiksa Bawaslu")
+    after = FILLER.format(title="Ralat: Harga Cabai Turun")
+    site.pages = {"/sitemap.xml": sitemap(datetime.now(UTC)), "/berita/1/camat": before}
+    pantau.outlet("kabar", site.url, '[{sitemap = "/sitemap.xml"}]')
+    assert pantau("crawl", "--outlet", "kabar").code == 0
+    site.pages["/berita/1/camat"] = after
+    site.pages["/sitemap.xml"] = sitemap(datetime.now(UTC) + timedelta(seconds=1))
+    assert pantau("crawl", "--outlet", "kabar").code == 0
+    (row,) = pantau("findings", "--json").lines()
+    assert row["title"] == "Camat di Buleleng Diperiksa Bawaslu"
+    assert row["revision"] == 2
+    with reading(open_database(f"sqlite:///{pantau.home / 'pantau.db'}")) as session:
+        wordings = session.scalars(select(Revision).order_by(Revision.number)).all()
+        assert [wording.title for wording in wordings] == [row["title"], "Ralat: Harga Cabai Turun"]
+        pages = [zstandard.decompress(wording.snapshots[0].html) for wording in wordings]
+    assert pages == [before.encode(), after.encode()]
