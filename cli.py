@@ -8,7 +8,7 @@ import json
 import logging
 import logging.handlers
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -342,12 +342,10 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"no JSON form for {value!r}")
 
 
-def _print_reports(reports: Iterable["OutletReport"]) -> None:
+def _print_reports(reports: Sequence["OutletReport"]) -> None:
     table = Table("Outlet")
     for name in ("Links", "New", "Fetched", "Gated", "Findings", "Errors", "Seconds"):
         table.add_column(name, justify="right")
-    table.add_column("Note", overflow="fold")
-    unfinished = {"waiting": "not crawled", "stopped": "stopped"}
     for report in reports:
         counts = report.counts
         table.add_row(
@@ -356,9 +354,13 @@ def _print_reports(reports: Iterable["OutletReport"]) -> None:
             f"[bold]{counts.findings}[/]" if counts.findings else "0",
             f"[red]{counts.errors}[/]" if counts.errors else "0",
             f"{report.seconds:.1f}",
-            Text(counts.note or unfinished.get(report.state, "")),
         )
-    _stdout().print(table)
+    console = _stdout()
+    console.print(table)
+    unfinished = {"waiting": "not crawled", "stopped": "stopped"}
+    for report in reports:
+        if note := report.counts.note or unfinished.get(report.state):
+            console.print(Text(f"{report.outlet}: {note}"), soft_wrap=True)
 
 
 def _print_found(found: Sequence["Finding"]) -> None:

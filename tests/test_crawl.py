@@ -82,7 +82,7 @@ def slow(site: Site, articles: int, seconds: float) -> None:
         site.pages[path] = page
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it took too long"
@@ -97,7 +97,7 @@ def test_sigterm_finishes_what_is_in_flight_and_the_next_crawl_the_rest(
     crawl = pantau.start("crawl", "--outlet", "kabar", "--json")
     wait_for(lambda: len(site.paths()) >= 5)
     crawl.terminate()
-    out, err = crawl.communicate(timeout=20)
+    out, err = crawl.communicate(timeout=60)
     assert crawl.returncode == 1, err
     assert err == "pantau: 1 of 1 outlets had errors or were stopped.\n"
     (report,) = json.loads(out)["outlets"]
@@ -117,7 +117,7 @@ def test_two_processes_never_crawl_one_outlet_at_a_time(pantau: Pantau, site: Si
     second = pantau("crawl", "--outlet", "kabar", "--json")
     assert second.code == 1
     assert second.json()["outlets"][0]["note"] == "kabar is being crawled by another process"
-    out, _ = first.communicate(timeout=30)
+    out, _ = first.communicate(timeout=60)
     assert json.loads(out)["outlets"][0]["findings"] == 12
     requests = sorted((asked.at, asked.until) for asked in site.log)
     assert all(until <= at for (_, until), (at, _) in pairwise(requests)), (
