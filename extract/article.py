@@ -26,8 +26,8 @@ class Article:
     offset the outlet itself uses (WIB, WITA or WIT); `published_from` says what it was read
     from: "json-ld", "meta", "time", "text", "source" (the feed or sitemap) or "url"; None
     together with `published`. `dateline` is the town before the text ("SINGARAJA"), without the
-    outlet's name. `paid` is true for advertorials. `pages` are the addresses of the further pages of
-    a split article, still to be fetched; an address of the whole article stands alone.
+    outlet's name. `paid` is true for advertorials. `pages` are the addresses of the further pages
+    of a split article, still to be fetched; an address of the whole article stands alone.
     """
 
     url: str

@@ -239,10 +239,9 @@ def article_blocks(root: HtmlElement, everything: list[Block], headline: int | N
 
     `headline` is the place of the headline in `everything`, where there is one.
     """
-    found: Document | None = bare_extraction(
-        root, include_comments=False, include_tables=True, fast=True
-    )
-    said = {_key(line) for line in (found.text or "").splitlines()} if found else set()
+    found = bare_extraction(root, include_comments=False, include_tables=True, fast=True)
+    text = found.text or "" if isinstance(found, Document) else ""
+    said = {_key(line) for line in text.splitlines()}
     texts = [b for b in everything if b.prose > 60]
     seen = [b for b in texts if _key(b.text) in said] or texts
     seen = seen or [b for b in everything if b.prose > 0 and _key(b.text) in said]

@@ -172,16 +172,20 @@ def redis_server() -> Iterator[RedisServer]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        client = Redis(port=port)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
         while True:
             try:
-                client.ping()
+                Redis(host="127.0.0.1", port=port).ping()
                 break
             except RedisError:
+                assert time.monotonic() < deadline, "the Redis server does not answer"
                 time.sleep(0.02)
         yield RedisServer(f"redis://127.0.0.1:{port}/0", process)
+    finally:
         process.kill()
+        process.wait()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -196,9 +196,7 @@ def test_docker_compose_accepts_its_file() -> None:
         ["docker", "compose", "version"], capture_output=True, check=False
     ).returncode:
         pytest.skip("docker has no compose plugin")
-    without = compose()
-    assert without.returncode != 0
-    assert "POSTGRES_PASSWORD" in without.stderr
+    assert compose().returncode == 0  # PostgreSQL itself refuses to start without a password
     ran = compose(POSTGRES_PASSWORD="any /one", PANTAU_CONTACT="mailto:you@example.org")  # noqa: S106
     assert ran.returncode == 0, ran.stderr
     services = json.loads(ran.stdout)["services"]
