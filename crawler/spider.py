@@ -86,13 +86,14 @@ class OutletSpider(scrapy.Spider):
             error = f"HTTP {response.status} from {link.address}"
             yield _failed(link, error, final=response.status in GONE)
             return
-        if not self.outlet.owns(response.url):
+        redirected = response.url != link.address
+        if redirected and not self.outlet.owns(response.url):
             yield _failed(link, f"{link.address} leads to another site", final=True)
             return
-        if urls.is_front_page(urls.canonical(response.url) or ""):
+        if redirected and urls.is_front_page(urls.canonical(response.url) or ""):
             yield _failed(link, f"{link.address} leads to the front page", final=True)
             return
-        target = await self._target(response, link)
+        target = await self._target(response, link) if redirected else link
         if target is None:
             yield Kept(Outcome(link.url, State.TWIN))
             return
