@@ -15,12 +15,13 @@ import html as entities
 import re
 import threading
 import unicodedata
+from collections import defaultdict
 from functools import cache
 from typing import Any
 
 import hyperscan
 
-from extract.lexicon import CLUES, Lexicon, default
+from extract.lexicon import CLUES, IMPLIED, Lexicon, core, default
 
 # What may stand between the words of a phrase: anything but letters, digits; tags and entities.
 _GAP = r"(?:[^a-z0-9<&]|<[^>]*>|&[a-z0-9#]+;)*"
@@ -54,14 +55,13 @@ def _enough(found: int) -> bool:
 def _scan(html: bytes) -> int:
     """The clues that occur, as bits in the order of CLUES, and the bit _HIDDEN; ends early where
     they are enough."""
-    found = 0
+    found, bits = 0, _bits()
 
     def see(clue: int, start: int, end: int, flags: int, context: Any) -> bool:
         nonlocal found
-        bit = 1 << clue
-        if found & bit:
+        if found | bits[clue] == found:
             return False
-        found |= bit
+        found |= bits[clue]
         return _enough(found)
 
     with contextlib.suppress(hyperscan.ScanTerminated):
@@ -84,14 +84,26 @@ def _plain(html: bytes) -> bytes:
 @cache
 def _rules() -> tuple[int, ...]:
     """Of each rule that makes a finding, the clues it needs, as bits; rules that need more than
-    another one are left out. A bystander may turn out to be an official, beside a word of duty or
-    of taking sides. The duty alone is enough: few other pages ever say "netral"."""
+    another one are left out. A bystander may turn out to be an official, beside a word of duty, of
+    taking sides or an act. The duty alone is enough: few other pages ever say "netral"."""
     lexicon = default()
     needs = {frozenset(r.needs) for r in lexicon.rules if r.score >= lexicon.threshold}
-    needs |= {n - {"official"} | {"bystander", "partisan"} for n in needs if "official" in n}
+    needs |= {
+        n - {"official"} | {"bystander", clue}
+        for n in needs
+        if "official" in n
+        for clue in ("partisan", "act")
+    }
     needs.add(frozenset({"duty"}))
     asked = {sum(1 << CLUES.index(clue) for clue in n) for n in needs}
     return tuple(a for a in sorted(asked) if not any(b != a and a & b == b for b in asked))
+
+
+@cache
+def _bits() -> tuple[int, ...]:
+    """What each clue, and last the pattern that letters may be hidden, adds to what was found."""
+    meant = [{clue, IMPLIED.get(clue, clue)} for clue in CLUES]
+    return (*(sum(1 << CLUES.index(c) for c in m) for m in meant), 1 << _HIDDEN)
 
 
 def _database() -> hyperscan.Database:
@@ -106,9 +118,13 @@ def _compile(lexicon: Lexicon) -> hyperscan.Database:
     patterns: set[tuple[bytes, int, int]] = {
         (p.encode("ascii"), _HIDDEN, hyperscan.HS_FLAG_CASELESS) for p in _HIDING
     }
-    for clue in CLUES:
-        for phrase in lexicon.clue(clue):
-            patterns |= {(p.encode(), CLUES.index(clue), f) for p, f in _patterns(phrase)}
+    for number, clue in enumerate(CLUES):
+        beginnings: defaultdict[str, list[str]] = defaultdict(list)
+        for phrase in _needed(lexicon.clue(clue)):
+            first, _, rest = phrase.partition(" ")
+            beginnings[first].append(rest)
+        for first, rests in beginnings.items():
+            patterns |= {(p.encode(), number, f) for p, f in _patterns(first, rests)}
     database = hyperscan.Database()
     expressions, ids, flags = zip(*sorted(patterns), strict=True)
     single = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
@@ -118,16 +134,50 @@ def _compile(lexicon: Lexicon) -> hyperscan.Database:
     return database
 
 
-def _patterns(phrase: str) -> list[tuple[str, int]]:
-    """A phrase as patterns over bytes. A word of up to four letters would occur by chance inside
-    others, in scripts and addresses: it must stand alone, or where the case changes."""
-    parts = [r"[0-9]+" if w == "#" else re.escape(w.strip("*")) for w in phrase.split()]
-    if len(phrase) > 4 or not phrase.isalnum():
-        return [(_GAP.join(parts), hyperscan.HS_FLAG_CASELESS)]
-    upper, capital = phrase.upper(), phrase.capitalize()
-    return [
-        (rf"\b{phrase}\b", hyperscan.HS_FLAG_CASELESS),
-        (rf"(?:^|[^A-Z0-9]){upper}(?:[^A-Z0-9]|$)", 0),  # paraASNdan
-        (rf"{capital}(?:[^a-z]|$)", 0),  # paraGuru
-        (rf"\b(?:{phrase}|{capital})[A-Z]", 0),  # guruSD
-    ]
+def _needed(phrases: tuple[str, ...]) -> list[str]:
+    """The phrases without those in which a shorter one would be found anyway: fewer patterns,
+    faster scans."""
+    kept: list[str] = []
+    for phrase in sorted(set(phrases), key=len):
+        found = [short for short in kept if " " not in short and min(map(len, _parts(short))) > 4]
+        if not any(_within(short, word) for short in found for word in phrase.split()):
+            kept.append(phrase)
+    return kept
+
+
+def _within(short: str, word: str) -> bool:
+    return all(any(s in part for s in _parts(short)) for part in _parts(word))
+
+
+def _patterns(first: str, rests: list[str]) -> list[tuple[str, int]]:
+    """The phrases that begin with `first` as patterns over bytes. A word of up to four letters
+    alone would occur by chance inside others, in scripts and addresses: it must stand alone, or
+    where the case changes."""
+    caseless = hyperscan.HS_FLAG_CASELESS
+    if alone := "" in rests:
+        rests = [rest for rest in rests if rest]
+    patterns = []
+    if rests:
+        following = (_GAP.join(map(_part, rest.split())) for rest in rests)
+        patterns.append((f"{_part(first)}{_GAP}(?:{'|'.join(following)})", caseless))
+    if alone and (len(first) > 4 or not first.isalnum()):
+        patterns.append((_part(first), caseless))
+    elif alone:
+        upper, capital = first.upper(), first.capitalize()
+        patterns += [
+            (rf"\b{first}(?:nya)?\b", caseless),
+            (rf"(?:^|[^A-Z0-9]){upper}(?:[^A-Z0-9]|$)", 0),  # paraASNdan
+            (rf"{capital}(?:[^a-z]|$)", 0),  # paraGuru
+            (rf"\b(?:{first}|{capital})[A-Z]", 0),  # guruSD
+        ]
+    return patterns
+
+
+def _part(word: str) -> str:
+    """One word of a phrase as a pattern, to be found inside others as well."""
+    return "[0-9]+" if word == "#" else f"(?:{'|'.join(map(re.escape, _parts(word)))})"
+
+
+def _parts(word: str) -> tuple[str, ...]:
+    """One of these is in every form of a phrase's word."""
+    return core(word[1:]) if word.startswith("~") else (word.strip("*"),)

@@ -16,6 +16,7 @@ from extract.places import places
 
 LONGEST = 100  # words; a longer run without a full stop is cut, so that no text is ever costly
 LEAD = 3  # sentences of the text that say what an article is about
+TITLE = 2  # how much more than the lead the title says of an article's kind
 SHORT = 8  # sentences; in a text no longer than this nothing is in passing
 _ENDS = ".!?…"
 _CLOSING = "\"'”’»)]"
@@ -62,12 +63,11 @@ def judge(
         _read(sentence, lexicon)
     _apply(lexicon, sentences)
     score = _weigh(sentences, lexicon)
-    telling = [s for s in sentences if s.score > 0]
-    telling.sort(key=lambda s: (-s.score, s.where != "title"))
+    telling = sorted((s for s in sentences if s.score > 0), key=lambda s: -s.score)
     relevant = score >= lexicon.threshold
     if not relevant:
         return Verdict(False, score, evidence=_evidence(article, telling[:1]))
-    proof = [s for s in telling if s.score >= lexicon.threshold][:5]
+    proof = [s for s in telling if s.score >= lexicon.threshold][:6]
     return Verdict(
         relevant=True,
         score=score,
@@ -111,53 +111,94 @@ def _read(sentence: Sentence, lexicon: Lexicon) -> None:
         hits.setdefault(hit.label, []).append(hit)
     if not hits:
         return
-    officials = [h for label, found in hits.items() if label.startswith("official.") for h in found]
-    hidden: set[int] = set()
-    for mask in hits.get("false_senses", ()):
-        # "aparatur sipil negara | netral" is no "negara netral"
-        if not any(o.start < mask.start < o.end for o in officials):
-            hidden.update(range(mask.start, mask.end))
-    clear = {
-        label: [h for h in found if not hidden.issuperset(range(h.start, h.end))]
-        for label, found in hits.items()
-    }
-    officials = [o for o in officials if not hidden.intersection(range(o.start, o.end))]
-    speech = clear.get("speech", [])
-    duties = [
-        duty
-        for duty in clear.get("duty", ())
-        if not any(0 <= duty.start - no.end <= 3 for no in clear.get("not_about", ()))
-        and not (
-            any(_gap(other, duty) <= 3 for other in clear.get("others", ()))
-            and not any(_gap(official, duty) <= 8 for official in officials)
-        )
+    clear = _unmasked(hits)
+    officials = [
+        hit
+        for label, found in clear.items()
+        if label.startswith("official.")
+        for hit in found
+        if not _set_aside(hit, clear, sentence.words)
     ]
-    clear["duty"] = duties
-    partisan = clear.get("partisan", [])
+    clear["duty"] = [duty for duty in clear.get("duty", ()) if _ours(duty, officials, clear)]
+    named = list(officials)
     bystanders = []
     for label, found in clear.items():
         if label.startswith("bystander."):
             for hit in found:
-                if _meant(hit, duties, partisan, speech, officials):
+                if _set_aside(hit, clear, sentence.words):
+                    continue
+                if _meant(hit, clear, named, sentence.words):
                     officials.append(hit)
                 else:
                     bystanders.append(hit)
 
     clues = {clue for clue in CLUES if clear.get(clue)}
-    if clear.get("other_elections") and "politics" not in clues:
-        clues -= {"duty", "partisan"}
+    if clear.get("other_elections") and not clues & {"candidate", "oversight"}:
+        clues -= {"duty", "partisan", "sides"}
+    if clear.get("routine"):
+        clues -= {"partisan", "act"} if "sides" not in clues else {"act"}
     clues |= {"official"} if officials else set()
     clues |= {"bystander"} if bystanders else set()
     sentence.clues = frozenset(clues)
-    sentence.cues = {
-        label.removeprefix("kind."): len({h.start for h in found})
-        for label, found in clear.items()
-        if label.startswith("kind.")
-    }
+    sentence.cues = _cues(clear)
+    speech = clear.get("speech", [])
     meant = [o for o in officials if not _speaks(o, speech)] or officials
     subjects = Counter({hit.label.partition(".")[2]: 0 for hit in bystanders})
     subjects.update(hit.label.partition(".")[2] for hit in meant)
     sentence.subjects = subjects
+
+
+def _unmasked(hits: Mapping[str, list[Hit[str]]]) -> dict[str, list[Hit[str]]]:
+    """The hits that no false sense covers."""
+    official = [h for label, found in hits.items() if label.startswith("official.") for h in found]
+    hidden: set[int] = set()
+    for mask in hits.get("false_senses", ()):
+        # "aparatur sipil negara | netral" is no "negara netral"
+        if not any(o.start < mask.start < o.end for o in official):
+            hidden.update(range(mask.start, mask.end))
+    return {
+        label: [h for h in found if not hidden.issuperset(range(h.start, h.end))]
+        for label, found in hits.items()
+    }
+
+
+def _set_aside(official: Hit[str], clear: Mapping[str, list[Hit[str]]], words: list[Word]) -> bool:
+    """Whether he is one no longer or not yet ("mantan kades"), or only what a promise is about
+    ("tunjangan para guru")."""
+    first = words[official.start].start
+    return any(
+        former.end == official.start and first - words[former.end - 1].end == 1
+        for former in clear.get("former", ())
+    ) or any(0 <= official.start - word.end <= 2 for word in clear.get("beneficiary", ()))
+
+
+def _ours(duty: Hit[str], officials: list[Hit[str]], clear: Mapping[str, list[Hit[str]]]) -> bool:
+    """Whether the duty is the matter ("bukan soal netralitas") and not that of others (the press)
+    with no official near."""
+    if any(0 <= duty.start - no.end <= 3 for no in clear.get("not_about", ())):
+        return False
+    return any(_gap(official, duty) <= 8 for official in officials) or not any(
+        _gap(other, duty) <= 3 for other in clear.get("others", ())
+    )
+
+
+def _cues(clear: Mapping[str, list[Hit[str]]]) -> dict[str, int]:
+    """How many cues each kind has; a sanction that is only threatened ("bisa dipecat") is a
+    warning, and a cue within a longer one of another kind does not count."""
+    found = [h for label, hits in clear.items() if label.startswith("kind.") for h in hits]
+    longer = [h for h in found if h.end - h.start > 1]
+    modal = clear.get("modal", [])
+    counts: dict[str, set[int]] = defaultdict(set)
+    for hit in found:
+        if hit.label == "kind.sanction" and any(0 <= hit.start - m.end <= 1 for m in modal):
+            counts["outreach"].add(hit.start)
+        elif not any(
+            o.start <= hit.start and hit.end <= o.end and o.end - o.start > hit.end - hit.start
+            for o in longer
+            if o.label != hit.label
+        ):
+            counts[hit.label.removeprefix("kind.")].add(hit.start)
+    return {kind: len(starts) for kind, starts in counts.items()}
 
 
 def _gap(one: Hit[str], other: Hit[str]) -> int:
@@ -171,22 +212,33 @@ def _speaks(official: Hit[str], speech: list[Hit[str]]) -> bool:
 
 def _meant(
     bystander: Hit[str],
-    duties: list[Hit[str]],
-    partisan: list[Hit[str]],
-    speech: list[Hit[str]],
+    clear: Mapping[str, list[Hit[str]]],
     officials: list[Hit[str]],
+    words: list[Word],
 ) -> bool:
     """Whether the sentence is about the bystander's own neutrality: "netralitas KPU", "Kapolres
-    tidak netral", "Panwascam dukung paslon", but not "Bawaslu ingatkan netralitas"."""
-    for clue in (*duties, *partisan):
-        if _gap(bystander, clue) > 3:
+    tidak netral", "Panwascam dukung paslon", "KPU ingatkan PPS tak berpihak", but not "Bawaslu
+    ingatkan netralitas"."""
+    speech, duties = clear.get("speech", []), clear["duty"]
+    following = words[bystander.end].text if bystander.end < len(words) else ""
+    accused = any(  # "Pj Bupati dituding …", "anggota Bawaslu disanksi …"
+        0 <= word.start - bystander.end <= 1 and words[word.start].text.startswith(("di", "ter"))
+        for word in clear.get("accused", ())
+    )
+    spoken_to = any(0 <= bystander.start - verb.end <= 3 for verb in speech)
+    far = 8 if accused else 6 if spoken_to or following == "yang" else 3
+    between = officials if accused else [*officials, *speech]
+    for clue in (*duties, *clear.get("partisan", ())):
+        if _gap(bystander, clue) > far:
             continue
-        between = range(min(bystander.end, clue.end), max(bystander.start, clue.start))
-        if any(h.start in between for h in (*speech, *officials)):
+        gap = range(min(bystander.end, clue.end), max(bystander.start, clue.start))
+        if any(hit.start in gap for hit in between):
             continue
         if clue.start >= bystander.end or (clue in duties and not _speaks(bystander, speech)):
             return True
-    return False
+    return not following.startswith("di") and any(
+        act.start == bystander.end for act in clear.get("act", ())
+    )
 
 
 def _apply(lexicon: Lexicon, sentences: list[Sentence]) -> None:
@@ -219,18 +271,19 @@ def _weigh(sentences: list[Sentence], lexicon: Lexicon) -> float:
 
 
 def _kind(sentences: list[Sentence], proof: list[Sentence], lexicon: Lexicon) -> str:
+    """The kind whose cues weigh most: see the order of precedence in the lexicon."""
     sums: defaultdict[str, float] = defaultdict(float)
-    lead = sentences[: 1 + LEAD]
-    for sentence in [*lead, *(s for s in proof if s not in lead)]:
-        for kind, count in sentence.cues.items():
-            weight = lexicon.kinds[kind].weight * (3 if sentence.where == "title" else 1)
-            sums[kind] += weight * min(count, 2)
+    title = [s for s in sentences if s.where == "title"]
+    lead = [s for s in sentences if s.where == "text"][:LEAD]
+    for part, times in ((title, TITLE), (lead, 1)):
+        cues = {kind for sentence in part for kind in sentence.cues}
+        if "outreach" not in cues and any(s.clues & {"sides", "partisan"} for s in part):
+            cues.add("allegation")
+        for kind in cues:
+            sums[kind] += times * lexicon.kinds[kind].weight
     if sums:
         return max(lexicon.kinds, key=lambda kind: sums[kind])
-    said = frozenset().union(*(s.clues for s in proof))
-    if said & {"accused", "partisan"}:
-        return "allegation"
-    return "outreach" if "duty" in said else "other"
+    return "outreach" if any("duty" in s.clues for s in proof) else "other"
 
 
 def _subjects(proof: list[Sentence]) -> tuple[str, ...]:
@@ -245,8 +298,10 @@ def _subjects(proof: list[Sentence]) -> tuple[str, ...]:
 
 
 def _evidence(article: Article, sentences: list[Sentence]) -> tuple[Evidence, ...]:
+    """The sentences as they stand. A reader sees the title anyway: it proves only what the text
+    does not."""
     found = []
-    for s in sentences:
+    for s in ([s for s in sentences if s.where == "text"] or sentences)[:5]:
         source = article.title if s.where == "title" else article.text
         end = s.end
         while end < len(source) and source[end] in _ENDS + _CLOSING:

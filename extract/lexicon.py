@@ -19,13 +19,19 @@ DATA = Path(__file__).with_name("data")
 
 GROUPS = (
     "duty",
+    "sides",
     "partisan",
     "act",
+    "candidate",
     "politics",
     "oversight",
     "accused",
     "speech",
     "others",
+    "former",
+    "beneficiary",
+    "modal",
+    "routine",
     "false_senses",
     "other_elections",
     "not_about",
@@ -48,7 +54,20 @@ KINDS = (
     "outreach",
 )
 # What a rule may ask for: official and bystander are the two kinds of mention of a subject.
-CLUES = ("official", "bystander", "duty", "partisan", "act", "politics", "oversight", "accused")
+CLUES = (
+    "official",
+    "bystander",
+    "duty",
+    "sides",
+    "partisan",
+    "act",
+    "candidate",
+    "politics",
+    "oversight",
+    "accused",
+)
+# A clue that is always another one, too: who takes sides is partisan, a candidate is politics.
+IMPLIED = {"sides": "partisan", "candidate": "politics"}
 
 # Styled letters (mathematical and full-width) fold to one plain letter each, so that offsets hold.
 _PLAIN = {
@@ -59,7 +78,19 @@ _PLAIN = {
 _STYLED = re.compile("[\U0001d400-\U0001d7ff\uff10-\uff5a]")
 # A change of case inside a run of letters is a lost space: "DenpasarAnggota", "TNIdari".
 _WORD = re.compile(r"[A-Z]?[^\W\dA-Z_]+(?:\d[^\W\dA-Z_]*)?|[A-Z0-9]{2,}|[^\W_]")
-_TERM = re.compile(r"\*?[^\W_]+\*?|#")
+_TERM = re.compile(r"\*?[^\W_]+\*?|~[^\W_]+|#")
+
+# Indonesian verbs: how meN- changes a root's first letter, and which of them it swallows.
+_NASAL = {
+    **dict.fromkeys("aiueogh", "meng"),
+    **dict.fromkeys("bfv", "mem"),
+    **dict.fromkeys("cdjz", "men"),
+    "k": "meng",
+    "p": "mem",
+    "s": "meny",
+    "t": "men",
+}
+_SWALLOWED = "kpst"
 
 Label = TypeVar("Label")
 
@@ -90,11 +121,32 @@ def words(text: str) -> list[Word]:
     return [Word(m[0].lower(), *m.span()) for m in _WORD.finditer(plain)]
 
 
+@lru_cache(1 << 12)
+def forms(root: str) -> frozenset[str]:
+    """A verb's forms: "ajak" → ajak, mengajak, diajak, terajak, berajak, ngajak, and each with
+    -kan, -i. Some are no words of the language; they never occur."""
+    nasal = _NASAL.get(root[0], "me")
+    active = {nasal + root}
+    if root[0] in _SWALLOWED:
+        active.add(nasal + root[1:])
+    spoken = {form.removeprefix("me") for form in active}
+    stems = {root, "di" + root, "ter" + root, "ber" + root} | active | spoken
+    return frozenset(stem + suffix for stem in stems for suffix in ("", "kan", "i"))
+
+
+def core(root: str) -> tuple[str, ...]:
+    """What every one of a verb's `forms` contains: one of one or two parts."""
+    if root[0] not in _SWALLOWED:
+        return (root,)
+    return root, _NASAL[root[0]].removeprefix("me") + root[1:]
+
+
 class Phrases(Generic[Label]):
     """Finds many phrases at once, each carrying a label.
 
-    A phrase is words between spaces. `kampanye*` stands for any word that begins so, `*netral*`
-    for any that contains it, `#` for a number in digits.
+    A phrase is words between spaces. `~ajak` stands for the verb in all its `forms`, `kampanye*`
+    for any word that begins so, `*netral*` for any that contains it, `#` for a number in digits.
+    A word may carry -nya ("the", "its").
     """
 
     def __init__(self, labelled: Iterable[tuple[str, Label]]) -> None:
@@ -104,7 +156,10 @@ class Phrases(Generic[Label]):
         for phrase, label in labelled:
             first, *rest = phrase.split()
             entry = (rest, label)
-            if first.startswith("*"):
+            if first.startswith("~"):
+                for form in forms(first[1:]):
+                    self._whole[form].append(entry)
+            elif first.startswith("*"):
                 self._within[first.strip("*")].append(entry)
             elif first.endswith("*"):
                 self._begins[first[:-1]].append(entry)
@@ -114,6 +169,8 @@ class Phrases(Generic[Label]):
 
     def _look_up(self, word: str) -> tuple[tuple[list[str], Label], ...]:
         found = [*self._whole.get(word, ())]
+        if word.endswith("nya"):
+            found += self._whole.get(word[:-3], ())
         if word.isdigit():
             found += self._whole.get("#", ())
         for end in range(2, min(len(word), 40) + 1):
@@ -136,10 +193,14 @@ class Phrases(Generic[Label]):
 
 
 def _fits(pattern: str, word: str) -> bool:
+    if pattern == word or pattern == word.removesuffix("nya"):
+        return True
+    if pattern.startswith("~"):
+        return word.removesuffix("nya") in forms(pattern[1:])
     if pattern.endswith("*"):
         part = pattern.strip("*")
         return part in word if pattern.startswith("*") else word.startswith(part)
-    return pattern == word or (pattern == "#" and word.isdigit())
+    return pattern == "#" and word.isdigit()
 
 
 @dataclass(frozen=True)
@@ -192,6 +253,7 @@ class Lexicon:
         return Phrases(
             [
                 *((phrase, group) for group in self.groups for phrase in self.groups[group]),
+                *((p, meant) for group, meant in IMPLIED.items() for p in self.groups[group]),
                 *((p, f"official.{name}") for name, s in self.subjects.items() for p in s.names),
                 *(
                     (p, f"bystander.{name}")
@@ -203,7 +265,7 @@ class Lexicon:
         )
 
     def clue(self, name: str) -> tuple[str, ...]:
-        """The phrases that give the clue `name`, one of CLUES."""
+        """The phrases that give the clue `name`, one of CLUES, by themselves (see IMPLIED)."""
         if name == "official":
             return tuple(p for subject in self.subjects.values() for p in subject.names)
         if name == "bystander":
@@ -314,7 +376,7 @@ class _Reader:
                 if not (_TERM.fullmatch(word) or entry.endswith(".needs")):
                     raise self.wrong(
                         entry,
-                        f"{phrase!r}: {word!r} is not a word, 'begin*', '*part*' or '#'"
+                        f"{phrase!r}: {word!r} is not a word, 'begin*', '*part*', '~root' or '#'"
                         " (write hyphens and dots as spaces)",
                     )
         return tuple(value)

@@ -53,9 +53,9 @@ FILLER = (
         ),
         ("Netralitas KPU dipertanyakan jelang Pilkada", "", "allegation", "election_organiser"),
         (
-            "Pj kepala daerah tidak netral bisa diganti, kata Mendagri",
+            "Mendagri: Pj kepala daerah bisa diganti bila tidak netral",
             "",
-            "sanction",
+            "outreach",
             "acting_regional_head",
         ),
         ("Kapolres diduga dukung paslon nomor 1", "", "allegation", "military_police"),

@@ -39,7 +39,7 @@ def test_an_operator_can_add_a_word(tmp_path: Path) -> None:
         ('"asn", "pns"', '"asn", "tni-polri"', "'tni-polri' is not a word"),
         ('needs = ["official", "duty"]', 'needs = ["officials"]', "rules[0].needs: 'officials'"),
         ("reach = 0", "reach = 9", "rules[0].reach: must be 0, 1 or 2, not 9"),
-        ("[kinds.pledge]\nweight = 3", "[kinds.pledge]\nweight = -3", "kinds.pledge.weight"),
+        ("[kinds.pledge]\nweight = 5", "[kinds.pledge]\nweight = -5", "kinds.pledge.weight"),
         ("[groups]", "[groups", "is not valid TOML"),
     ],
 )
