@@ -18,6 +18,7 @@ LONGEST = 100  # words; a longer run without a full stop is cut, so that no text
 LEAD = 3  # sentences of the text that say what an article is about
 TITLE = 2  # how much more than the lead the title says of an article's kind
 SHORT = 8  # sentences; in a text no longer than this nothing is in passing
+_STAGES = ("kind.sanction", "kind.examination")
 _ENDS = ".!?…"
 _CLOSING = "\"'”’»)]"
 
@@ -183,14 +184,14 @@ def _ours(duty: Hit[str], officials: list[Hit[str]], clear: Mapping[str, list[Hi
 
 
 def _cues(clear: Mapping[str, list[Hit[str]]]) -> dict[str, int]:
-    """How many cues each kind has; a sanction that is only threatened ("bisa dipecat") is a
-    warning, and a cue within a longer one of another kind does not count."""
+    """How many cues each kind has; what is only threatened ("bisa dipecat") is a warning, and a cue
+    within a longer one of another kind does not count."""
     found = [h for label, hits in clear.items() if label.startswith("kind.") for h in hits]
     longer = [h for h in found if h.end - h.start > 1]
     modal = clear.get("modal", [])
     counts: dict[str, set[int]] = defaultdict(set)
     for hit in found:
-        if hit.label == "kind.sanction" and any(0 <= hit.start - m.end <= 1 for m in modal):
+        if hit.label in _STAGES and any(0 <= hit.start - m.end <= 1 for m in modal):
             counts["outreach"].add(hit.start)
         elif not any(
             o.start <= hit.start and hit.end <= o.end and o.end - o.start > hit.end - hit.start
@@ -224,6 +225,10 @@ def _meant(
     accused = any(  # "Pj Bupati dituding …", "anggota Bawaslu disanksi …"
         0 <= word.start - bystander.end <= 1 and words[word.start].text.startswith(("di", "ter"))
         for word in clear.get("accused", ())
+    ) or any(  # "DKPP copot ketua Panwaslih …"
+        0 <= bystander.start - word.end <= 1
+        and not words[word.start].text.startswith(("di", "ter"))
+        for word in clear.get("kind.sanction", ())
     )
     spoken_to = any(0 <= bystander.start - verb.end <= 3 for verb in speech)
     far = 8 if accused else 6 if spoken_to or following == "yang" else 3
@@ -242,11 +247,15 @@ def _meant(
 
 
 def _apply(lexicon: Lexicon, sentences: list[Sentence]) -> None:
-    """Gives each sentence the score of the best rule that it helps to fulfil."""
+    """Gives each sentence the score of the best rule that it helps to fulfil. Title and lead tell
+    one thing; further down, neighbours need not belong together and each must say it alone."""
     saying = [n for n, sentence in enumerate(sentences) if sentence.clues]
+    head = sum(s.where == "title" for s in sentences) + LEAD
     for reach in {rule.reach for rule in lexicon.rules}:
         rules = [rule for rule in lexicon.rules if rule.reach == reach]
         for first in saying:
+            if reach and first >= head and len(sentences) > SHORT:
+                break
             window = sentences[first : first + reach + 1]
             said = frozenset().union(*(s.clues for s in window))
             for rule in rules:
@@ -265,7 +274,7 @@ def _weigh(sentences: list[Sentence], lexicon: Lexicon) -> float:
         return best
     titles = sum(s.where == "title" for s in sentences)
     prominent = agreeing[0] < titles + LEAD
-    if not prominent and len(sentences) > SHORT and len(agreeing) < max(3, len(sentences) / 8):
+    if not prominent and len(sentences) > SHORT and len(agreeing) < max(3, len(sentences) / 5):
         return min(best, lexicon.passing)
     return round(min(best + 0.02 * (len(agreeing) - 1), 0.99), 2)
 

@@ -165,9 +165,23 @@ class Phrases(Generic[Label]):
                 self._begins[first[:-1]].append(entry)
             else:
                 self._whole[first].append(entry)
-        self._starting = lru_cache(1 << 15)(self._look_up)
+        self._alone = lru_cache(1 << 15)(self._look_up_word)
+        self._longer = lru_cache(1 << 16)(self._look_up_pair)
 
-    def _look_up(self, word: str) -> tuple[tuple[list[str], Label], ...]:
+    def _look_up_word(self, word: str) -> tuple[list[Label], bool]:
+        """The labels of `word` alone, and whether it begins any longer phrase."""
+        found = self._beginning(word)
+        return [label for rest, label in found if not rest], any(rest for rest, _ in found)
+
+    def _look_up_pair(self, word: str, following: str) -> list[tuple[list[str], Label]]:
+        """The longer phrases that `word` and `following` begin: what they ask for after both."""
+        return [
+            (rest[1:], label)
+            for rest, label in self._beginning(word)
+            if rest and _fits(rest[0], following)
+        ]
+
+    def _beginning(self, word: str) -> list[tuple[list[str], Label]]:
         found = [*self._whole.get(word, ())]
         if word.endswith("nya"):
             found += self._whole.get(word[:-3], ())
@@ -178,16 +192,21 @@ class Phrases(Generic[Label]):
         for part, entries in self._within.items():
             if part in word:
                 found += entries
-        return tuple(found)
+        return found
 
     def find(self, texts: list[str]) -> list[Hit[Label]]:
         """Every phrase in the words `texts`, by place of its first word; they may overlap."""
         hits = []
-        for start, entries in enumerate(map(self._starting, texts)):
-            for rest, label in entries:
-                end = start + 1 + len(rest)
-                said = texts[start + 1 : end]
-                if said == rest or (len(said) == len(rest) and all(map(_fits, rest, said))):
+        for start, word in enumerate(texts):
+            labels, begins = self._alone(word)
+            hits += [Hit(label, start, start + 1) for label in labels]
+            if not begins or start + 1 == len(texts):
+                continue
+            for rest, label in self._longer(word, texts[start + 1]):
+                end = start + 2 + len(rest)
+                if not rest or (
+                    end <= len(texts) and all(map(_fits, rest, texts[start + 2 : end]))
+                ):
                     hits.append(Hit(label, start, end))
         return hits
 

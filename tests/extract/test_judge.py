@@ -1,7 +1,9 @@
 """The judgement, on examples of our own, on the seeds and on the labelled articles."""
 
+import csv
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.judgement import measure
+from demo.sites import SITES
 from extract.article import Article, Verdict
+from extract.gate import passes
 from extract.judge import judge
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -118,6 +122,51 @@ def test_not_relevant(title: str, text: str) -> None:
     assert found.kind is None
     assert found.subjects == ()
     assert found.places == ()
+
+
+# Invented titles and leads; without a kind they are near misses: kind, subject, title, lead.
+with Path(__file__).with_name("examples.csv").open(encoding="utf-8", newline="") as file:
+    EXAMPLES = list(csv.DictReader(file, delimiter=";"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["title"])
+def test_examples(example: dict[str, str]) -> None:
+    found = verdict(example["title"], example["lead"])
+    assert found.relevant == bool(example["kind"])
+    if found.relevant:
+        assert found.kind == example["kind"]
+        assert example["subject"] in found.subjects
+        assert passes(f"<h1>{example['title']}</h1><p>{example['lead']}</p>".encode())
+
+
+@pytest.mark.parametrize("outlet", SITES)
+def test_the_demo(outlet: str) -> None:
+    for article in SITES[outlet].articles(datetime(2024, 10, 1, tzinfo=UTC)):
+        found = verdict(article.title, article.text)
+        assert found.relevant == (article.label == "relevant"), article.title
+        assert found.kind == (article.kind if found.relevant else None), article.title
+
+
+def test_the_text_proves_before_the_title() -> None:
+    title, lead = "ASN wajib netral", "Camat juga diminta netral dalam Pilkada."
+    assert [e.where for e in verdict(title, lead).evidence] == ["text"]
+    assert [e.where for e in verdict(title, "Apel berlangsung pagi.").evidence] == ["title"]
+
+
+def test_who_is_no_official_any_more_or_not_yet() -> None:
+    assert verdict("Kades dukung cabup nomor urut dua").relevant
+    assert not verdict("Mantan kades dukung cabup nomor urut dua").relevant
+    assert not verdict("Cabup janji naikkan tunjangan para guru saat kampanye").relevant
+
+
+def test_a_threat_is_no_sanction() -> None:
+    assert verdict("Camat dipecat, langgar netralitas ASN").kind == "sanction"
+    assert verdict("Bupati: ASN bisa dipecat jika berpolitik praktis").kind == "outreach"
+
+
+def test_unconnected_sentences_far_down_make_no_finding() -> None:
+    text = FILLER + ("Kades memanen padi. Relawan memenangkan paslon nomor dua. " + FILLER) * 4
+    assert not verdict("Harga cabai turun di pasar", text).relevant
 
 
 def test_the_neutral_civil_servant_is_no_neutral_state() -> None:
@@ -235,5 +284,5 @@ def test_the_labelled_articles() -> None:
     assert ours["precision"].value >= 0.96
     assert ours['recall, never says "netral"'].value >= 0.95
     assert ours["subject among those named"].value >= 0.9
-    assert ours["kind right"].value >= 0.7
+    assert ours["kind right"].value >= 0.8
     assert ours["gate passes relevant"].value == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from extract import lexicon
-from extract.lexicon import LexiconError, Phrases, words
+from extract.lexicon import LexiconError, Phrases, core, forms, words
 
 OWN = (lexicon.DATA / "lexicon.toml").read_text("utf-8")
 
@@ -81,3 +81,19 @@ def test_phrases_with_wildcards_and_numbers() -> None:
         (2, 4, 5),
         (3, 5, 6),
     ]
+
+
+def test_verbs_in_all_their_forms() -> None:
+    assert {"ajak", "mengajak", "diajak", "ngajak"} <= forms("ajak")
+    assert {"pilih", "memilih", "dipilih", "milih"} <= forms("pilih")
+    assert {"menyebarkan", "tersebar", "sebarkan"} <= forms("sebar")
+    assert {"mengerahkan", "dikerahkan"} <= forms("kerahkan")
+    assert "pemilih" not in forms("pilih")
+    phrases = Phrases([("~ajak warga", 1), ("~dukung", 2)])
+    said = "mengajak warganya didukung pendukung"
+    assert [(h.label, h.start, h.end) for h in phrases.find(said.split())] == [(1, 0, 2), (2, 2, 3)]
+
+
+@pytest.mark.parametrize("root", ["ajak", "kerah", "pilih", "sebar", "tuding", "bagi", "lapor"])
+def test_each_form_holds_the_core(root: str) -> None:
+    assert all(any(part in form for part in core(root)) for form in forms(root))
