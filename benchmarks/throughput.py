@@ -3,8 +3,10 @@
 Sixteen outlets on loopback with pages of about 95 KB, 5 % of them relevant, served by nginx (where
 it is not installed, by Python's own server). Scrapy alone fetches the pages and drops them; Pantau
 discovers, claims, fetches, gates, extracts, judges and stores. Both ask one page at a time of each
-outlet, without delay, in turns. The rate is of the crawl itself, from its first request to its
-last commit, by each one's own clock; "command" counts the start of the processes too.
+outlet, without delay, in turns. Scrapy alone runs once as it comes, which starts a hundred tasks
+for each page, and once with CONCURRENT_ITEMS 1, as Pantau has it. The rate is of the crawl itself,
+from its first request to its last commit, by each one's own clock; "command" counts the start of
+the processes too.
 """
 
 import json
@@ -22,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -130,10 +133,10 @@ class Run:
         return self.pages / self.seconds
 
 
-def scrapy_alone(urls: Path) -> Run:
+def scrapy_alone(urls: Path, concurrent_items: int) -> Run:
     out, command, cpu = _ran(
         [sys.executable, "-m", "scrapy", "runspider", ROOT / "benchmarks/bare.py",
-         "-a", f"pages={urls}"],
+         "-a", f"pages={urls}", "-s", f"CONCURRENT_ITEMS={concurrent_items}"],
         cwd=urls.parent,
     )  # fmt: skip
     report = json.loads(out)
@@ -204,43 +207,47 @@ def main(pages: int, rounds: int, as_json: bool) -> None:
         urls.write_text("\n".join(write_sites(folder, ports, pages)))
         write_catalogue(catalogue, ports)
         with serving(folder, ports) as server:
-            runs = [(scrapy_alone(urls), pantau(catalogue)) for _ in range(rounds)]
-    if any(run.pages != pages for both in runs for run in both):
+            runs = [
+                (scrapy_alone(urls, 100), scrapy_alone(urls, 1), pantau(catalogue))
+                for _ in range(rounds)
+            ]
+    if any(run.pages != pages for turn in runs for run in turn):
         raise click.ClickException(f"Not every page was fetched: {runs}")
-    alone, whole = zip(*runs, strict=True)
-    ratios = [b.rate / a.rate for a, b in runs]
-    figures = {
-        "server": server,
-        "pages": pages,
-        "findings": whole[0].findings,
-        "rounds": rounds,
-        "scrapy_alone": _medians(alone),
-        "pantau": _medians(whole),
-        "ratio": statistics.median(ratios),
-        "ratio_range": [min(ratios), max(ratios)],
-    }
+    as_it_comes, one_item, whole = zip(*runs, strict=True)
+    rows = [
+        _figures("Scrapy alone", as_it_comes, whole),
+        _figures("Scrapy, 1 item", one_item, whole),
+        _figures("Pantau", whole, whole),
+    ]
     if as_json:
-        click.echo(json.dumps(figures))
+        click.echo(json.dumps({"server": server, "pages": pages, "rounds": rounds, "runs": rows}))
         return
-    title = f"{pages} pages from {server}, {whole[0].findings} findings, {rounds} rounds, medians"
-    table = Table("", "pages/s", "command, s", "CPU, s", title=title)
-    for label, group in (("Scrapy alone", alone), ("Pantau, whole", whole)):
-        m = _medians(group)
+    table = Table("", "findings", "pages/s", "command, s", "CPU, s", "Pantau to it")
+    table.title = f"{pages} pages from {server}, medians of {rounds} rounds"
+    for row in rows:
+        low, high = row["ratio_range"]
         table.add_row(
-            label,
-            f"{m['pages_per_second']:.0f}",
-            f"{m['command_seconds']:.1f}",
-            f"{m['cpu_seconds']:.1f}",
+            row["name"],
+            str(row["findings"]),
+            f"{row['pages_per_second']:.0f}",
+            f"{row['command_seconds']:.1f}",
+            f"{row['cpu_seconds']:.1f}",
+            f"{row['ratio']:.2f} ({low:.2f} to {high:.2f})" if row["name"] != "Pantau" else "",
         )
-    table.add_row("ratio", f"{figures['ratio']:.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
     Console().print(table)
 
 
-def _medians(runs: Sequence[Run]) -> dict[str, float]:
+def _figures(name: str, runs: Sequence[Run], whole: Sequence[Run]) -> dict[str, Any]:
+    """The medians of `runs`, and how fast the `whole` crawls were beside them, turn by turn."""
+    ratios = [b.rate / a.rate for a, b in zip(runs, whole, strict=True)]
     return {
+        "name": name,
+        "findings": runs[0].findings,
         "pages_per_second": statistics.median(run.rate for run in runs),
         "command_seconds": statistics.median(run.command for run in runs),
         "cpu_seconds": statistics.median(run.cpu for run in runs),
+        "ratio": statistics.median(ratios),
+        "ratio_range": [min(ratios), max(ratios)],
     }
 
 
