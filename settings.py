@@ -137,6 +137,8 @@ DOWNLOAD_DELAY_JITTER = 0
 AUTOTHROTTLE_ENABLED = True
 AUTOTHROTTLE_START_DELAY = _settings.delay
 AUTOTHROTTLE_MAX_DELAY = 30
+# without a delay (sites of your own) there is nothing to throttle but what Crawl-delay asks for
+AUTOTHROTTLE_TARGET_CONCURRENCY = 1.0 if _settings.delay else 1000.0
 RETRY_TIMES = 1
 REDIRECT_MAX_TIMES = 5
 METAREFRESH_ENABLED = False

@@ -6,6 +6,7 @@ which some government portals tell one article from another.
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from w3lib.url import canonicalize_url, safe_url_string
@@ -82,6 +83,7 @@ def _is_noise(name: str, value: str) -> bool:
     return values is None or value in values
 
 
+@lru_cache(4096)
 def canonical(url: str) -> str | None:
     """The one form that all twins of `url` share: an identity, not always an address."""
     whole = address(url)

@@ -2,10 +2,8 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import urljoin
-
-from scrapy.http import TextResponse
 
 from crawler import urls
 from crawler.outlet import Outlet
@@ -13,6 +11,9 @@ from storage.links import Link
 
 MAX_LINKS = 50_000  # on one page; the sitemap protocol's own limit
 PAST_THE_END = (400, 404, 410)  # what a listing answers after its last page
+
+if TYPE_CHECKING:  # the workers parse listings, and need no Scrapy for it
+    from scrapy.http import TextResponse
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ class Reader(Protocol):
     max_undated_pages: int
     """How many of them may be without dates."""
 
-    async def fetch(self, url: str, *, conditional: bool = False) -> TextResponse | None:
+    async def fetch(self, url: str, *, conditional: bool = False) -> "TextResponse | None":
         """Fetch a page of the listing, politely; raises SourceError unless it is there.
 
         With `conditional`, None where the server says that nothing changed since the last reading

@@ -41,7 +41,7 @@ def at_once(number: int, setting_up: str, program: str, *arguments: str) -> list
     return [out for out, _ in printed]
 
 
-@pytest.fixture(scope="package", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def opened(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Engine]:
@@ -51,6 +51,7 @@ def opened(
         server = make_url(request.getfixturevalue("postgres"))
         admin = create_engine(server, isolation_level="AUTOCOMMIT")
         with admin.connect() as connection:
+            connection.execute(text("DROP DATABASE IF EXISTS storage WITH (FORCE)"))
             connection.execute(text("CREATE DATABASE storage"))
         admin.dispose()
         url = server.set(database="storage").render_as_string(hide_password=False)
