@@ -371,7 +371,9 @@ def _print_found(found: Sequence["Finding"]) -> None:
         console.print(Text(f"   {row.outlet}, {row.kind}{place}, {row.score:.2f}"))
         proof = next((e for e in row.evidence if e.where == "text"), None)
         if proof:
-            console.print(Padding(Text(f"“{proof.text}”", style="italic"), (0, 0, 0, 3)))
+            console.print(
+                Padding(Text(f"“{proof.text}”", style="italic"), (0, 0, 0, 3), expand=False)
+            )
         console.print(Text(f"   {row.url}", no_wrap=True, overflow="ignore"), soft_wrap=True)
     if len(found) > SHOWN_FINDINGS:
         console.print(f"\n… and {len(found) - SHOWN_FINDINGS} more: pantau findings")

@@ -5,9 +5,19 @@ all of a page was known to the last complete reading.
 """
 
 from crawler.sources.feed import Feed
-from crawler.sources.pages import Archive, Search
+from crawler.sources.pages import TERMS, Archive, Search
 from crawler.sources.reader import Reader, Source, SourceError
 from crawler.sources.sitemap import Sitemap
 from crawler.sources.wordpress import WordPress
 
-__all__ = ["Archive", "Feed", "Reader", "Search", "Sitemap", "Source", "SourceError", "WordPress"]
+__all__ = [
+    "TERMS",
+    "Archive",
+    "Feed",
+    "Reader",
+    "Search",
+    "Sitemap",
+    "Source",
+    "SourceError",
+    "WordPress",
+]
