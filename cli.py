@@ -155,7 +155,7 @@ def findings(as_json: bool, **wanted: Any) -> None:
         if table.row_count:
             _stdout().print(table)
         else:
-            click.echo("Nothing found yet that fits.", err=True)
+            _mention("Nothing found yet that fits.")
 
 
 @pantau.command()
@@ -263,7 +263,8 @@ def _text(row: Mapping[str, Any], name: str) -> str:
 
 @pantau.command()
 @click.option("--now", is_flag=True, help="Crawl once at once, whatever the schedule says.")
-def run(now: bool) -> None:
+@json_option
+def run(now: bool, as_json: bool) -> None:
     """Run everything on this machine: the daily crawl, until stopped (Ctrl-C).
 
     Example: pantau run --now
@@ -278,15 +279,14 @@ def run(now: bool) -> None:
     engine = open_database(current.database)
     daily = DailyCrawl(
         engine,
-        [sys.executable, "-m", "cli", "crawl"],
+        [sys.executable, "-m", "cli", "crawl", *(["--json"] if as_json else [])],
         current.crawl_at,
         current.zone,
         current.lease_seconds,
     )
-    click.echo(
+    _mention(
         f"Crawling daily at {current.crawl_at:%H:%M} {current.zone}, "
-        f"next on {daily.next_due():%Y-%m-%d}. Ctrl-C ends it.",
-        err=True,
+        f"next on {daily.next_due():%Y-%m-%d}. Ctrl-C ends it."
     )
     asyncio.run(daily.run(now=now))
 
@@ -322,6 +322,12 @@ def doctor(as_json: bool) -> None:
 def _stdout() -> Console:
     console = Console()
     return console if console.is_terminal else Console(width=WIDTH_OF_A_FILE)
+
+
+def _mention(sentence: str) -> None:
+    """Say something on stderr, where a person reads it."""
+    if sys.stderr.isatty():
+        click.echo(sentence, err=True)
 
 
 def _say(sentence: str) -> int:

@@ -9,11 +9,10 @@ from crawler.catalogue import spiders
 from extract.article import Page
 from extract.read import read
 from tests import seeds
+from tests.conftest import DECLARED
 
-OUTLETS = ("laksara", "satumeja", "nusabali", "bkpsdm-bondowoso", "transparansi")
 
-
-@pytest.mark.parametrize("name", OUTLETS)
+@pytest.mark.parametrize("name", DECLARED)
 def test_a_seed_is_read_exactly(name: str, shared: Path) -> None:
     seed = seeds.load(shared / "seeds")[name]
     outlet = spiders()[name].outlet
