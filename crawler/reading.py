@@ -102,8 +102,8 @@ def _header(response: TextResponse, name: str) -> str | None:
     return value.decode("latin-1") if value else None
 
 
-async def read_source(spider: "OutletSpider", source: Source) -> bool:
-    """Read one source of the spider's outlet and note how it went; whether it came to its end.
+async def read_source(spider: "OutletSpider", source: Source) -> None:
+    """Read one source of the spider's outlet and note how it went.
 
     Raises UnreachableError and WaitError, after which the outlet is to be left alone."""
     crawl = spider.crawl
@@ -131,4 +131,3 @@ async def read_source(spider: "OutletSpider", source: Source) -> bool:
         error=error,
         validators={} if error else reading.validators,
     )
-    return error is None

@@ -18,6 +18,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from storage import leases
@@ -107,13 +108,15 @@ class DailyCrawl:
         return f"daily {last_due(_now(), self._at, self._zone).isoformat()}"
 
     async def _crawl(self, slot: str | None) -> None:
+        if self._stopped.is_set():
+            return
         self._process = await asyncio.create_subprocess_exec(*self._command, start_new_session=True)
         while self._process.returncode is None:
             try:
                 await asyncio.wait_for(self._process.wait(), self._lease_seconds / 3)
             except TimeoutError:
                 if slot:
-                    await self._lease(slot)
+                    await self._prolong(slot)
         code, self._process = self._process.returncode, None
         if slot and self._stopped.is_set():
             await self._store(leases.release, slot, self._me)  # cut short: another may go on
@@ -124,6 +127,14 @@ class DailyCrawl:
 
     async def _lease(self, slot: str) -> bool:
         return await self._store(leases.acquire, slot, self._me, self._lease_seconds, _now())
+
+    async def _prolong(self, slot: str) -> None:
+        try:
+            await self._lease(slot)
+        except (
+            SQLAlchemyError
+        ):  # the crawl goes on; should another begin, each outlet has its lease
+            logger.exception("the lease of the slot %s could not be renewed; trying again", slot)
 
     def _stop(self) -> None:
         self._stopped.set()
