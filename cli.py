@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 done, but something failed (said on stderr); 2 bad input o
 nothing done. With --json only JSON goes to stdout.
 """
 
+import asyncio
 import json
 import logging
 import logging.handlers
@@ -269,8 +270,6 @@ def run(now: bool, as_json: bool) -> None:
 
     Example: pantau run --now
     """
-    import asyncio
-
     import settings
     from scheduler.clock import DailyCrawl
     from storage.database import open_database
@@ -284,11 +283,13 @@ def run(now: bool, as_json: bool) -> None:
         current.zone,
         current.lease_seconds,
     )
-    _mention(
-        f"Crawling daily at {current.crawl_at:%H:%M} {current.zone}, "
-        f"next on {daily.next_due():%Y-%m-%d}. Ctrl-C ends it."
-    )
-    asyncio.run(daily.run(now=now))
+
+    def waiting() -> None:
+        _mention(
+            f"\nThe next crawl begins at {daily.next_due():%Y-%m-%d %H:%M %Z}. Ctrl-C ends it."
+        )
+
+    asyncio.run(daily.run(now=now, waiting=waiting))
 
 
 @pantau.command()
@@ -485,6 +486,13 @@ def _fail(sentence: str, code: int) -> NoReturn:
 def main() -> None:
     """The entry point: `pantau …`, `python -m cli …`."""
     try:
+        _main()
+    except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
+        _fail("Stopped.", 1)
+
+
+def _main() -> None:
+    try:
         import settings  # noqa: F401 (it reads the environment)
     except ValueError as error:
         _fail(str(error), 2)
@@ -495,14 +503,15 @@ def main() -> None:
     try:
         _write_log()
         pantau.main(prog_name="pantau", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except (LexiconError, DatabaseError, RedisUnavailableError) as error:
         _fail(str(error), 2)
     except OSError as error:
         _fail(str(error), 2)
-    except (click.Abort, KeyboardInterrupt):
-        _fail("Stopped.", 1)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ class OutletCrawl:
         self._answered = False
         self._flushing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
+        self._leasing: asyncio.Future[bool] | None = None
         self._id: int | None = None
 
     # --- beginning and ending ---------------------------------------------------------------------
@@ -95,7 +96,10 @@ class OutletCrawl:
             for task in self._tasks:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._leasing:  # it goes on in its thread, even where the crawl was stopped meanwhile
+            await asyncio.gather(self._leasing, return_exceptions=True)
         if self._id is None:
+            await self.store(leases.release, self._lease_name, self._me)
             return
         if self._answered and len(self._doubtful) < MAX_FAILURES_IN_A_ROW:
             self._waiting += self._doubtful
@@ -111,7 +115,10 @@ class OutletCrawl:
 
     async def _lease(self) -> bool:
         seconds = self.shared.settings.lease_seconds
-        return await self.store(leases.acquire, self._lease_name, self._me, seconds, _now())
+        self._leasing = asyncio.ensure_future(
+            self.store(leases.acquire, self._lease_name, self._me, seconds, _now())
+        )
+        return await asyncio.shield(self._leasing)
 
     async def _keep_lease(self) -> None:
         seconds = self.shared.settings.lease_seconds

@@ -154,7 +154,9 @@ class Robots(RobotsTxtMiddleware):
         parts = urlparse_cached(request)
         if parts.netloc not in self._rules:
             url = f"{parts.scheme}://{parts.netloc}/robots.txt"
-            self._rules[parts.netloc] = asyncio.create_task(self._fetch(url))
+            task = asyncio.create_task(self._fetch(url))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._rules[parts.netloc] = task
         return await asyncio.shield(self._rules[parts.netloc])
 
     async def _fetch(self, url: str) -> RobotParser | None:

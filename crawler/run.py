@@ -89,7 +89,6 @@ class _Run:
         self._name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
         self._places = asyncio.Semaphore(settings.load().parallel_outlets)
         self._stopping = False
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def all(self) -> None:
         await asyncio.gather(*(self._one(spider, report) for spider, report in self._jobs))
@@ -102,8 +101,12 @@ class _Run:
             report.state = "running"
             crawler = self._runner.create_crawler(spider)
             task = self._runner.crawl(crawler, run=self._name, limit=self._limit)
+            stopping = None
             while not task.done():
                 await asyncio.wait([task], timeout=0.4)
+                # Scrapy forgets a stop that comes while its engine is only starting
+                if self._stopping and not stopping and _is_running(crawler):
+                    stopping = asyncio.create_task(crawler.stop_async())
                 _update(report, crawler)
                 report.seconds = time.monotonic() - began
             task.result()
@@ -112,8 +115,13 @@ class _Run:
 
     def stop(self) -> None:
         self._stopping = True
-        task = asyncio.ensure_future(self._runner.stop())
-        self._tasks.add(task)
+
+
+def _is_running(crawler: Crawler) -> bool:
+    try:
+        return bool(crawler.engine and crawler.engine.running)
+    except RuntimeError:  # it has none yet
+        return False
 
 
 def _update(report: OutletReport, crawler: Crawler) -> None:

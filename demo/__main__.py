@@ -5,6 +5,7 @@ The spiders are those of `spiders/`, each pointed at the site that plays its out
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ DELAY_SECONDS = 0.1  # these are our own sites, on our own machine
 
 def main() -> int:
     """Serve, crawl twice, and give the exit code of the crawls."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C: the crawl hears it, and ends cleanly
     now = datetime.now(UTC)
     with tempfile.TemporaryDirectory(prefix="pantau-demo-") as home, serve(now) as sites:
         environment = os.environ | {
@@ -27,9 +29,10 @@ def main() -> int:
             "PANTAU_DELAY": str(DELAY_SECONDS),
         }
         print("Five small outlets on 127.0.0.1, crawled by the real engine:", flush=True)
-        first = _crawl(sites, environment)
+        if code := _crawl(sites, environment):
+            return code
         print("\nAgain: only what is new is fetched, and nothing is.", flush=True)
-        return max(first, _crawl(sites, environment))
+        return _crawl(sites, environment)
 
 
 def _crawl(outlets: Iterable[str], environment: Mapping[str, str]) -> int:

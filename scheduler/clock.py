@@ -59,8 +59,9 @@ class DailyCrawl:
         self._stopped = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
 
-    async def run(self, *, now: bool = False) -> None:
+    async def run(self, *, now: bool = False, waiting: Callable[[], None] | None = None) -> None:
         """Stand by until SIGINT or SIGTERM; with `now`, crawl once at once, whatever the slots say.
+        `waiting` is called when what is due has been done, and the waiting begins.
 
         A crawl under way when the signal comes is ended cleanly."""
         loop = asyncio.get_running_loop()
@@ -80,6 +81,8 @@ class DailyCrawl:
             await self._run_what_is_due()
         if not self._stopped.is_set():
             clock.start()
+            if waiting:
+                waiting()
             logger.info("the next daily crawl begins at %s", daily.get_next_fire_time(None, _now()))
             await self._stopped.wait()
             clock.shutdown(wait=False)

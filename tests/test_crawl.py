@@ -2,17 +2,19 @@
 
 import json
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 import zstandard
 from sqlalchemy import select
 
 from storage.database import open_database, reading
-from storage.models import Revision
+from storage.models import Lease, Revision
 from tests.conftest import Pantau, RedisServer
 from tests.site import Answer, Site
 
@@ -273,3 +275,25 @@ def test_a_retraction_is_kept_as_a_revision_beside_the_wording_that_proves(
         assert [wording.title for wording in wordings] == [row["title"], "Ralat: Harga Cabai Turun"]
         pages = [zstandard.decompress(wording.snapshots[0].html) for wording in wordings]
     assert pages == [before.encode(), after.encode()]
+
+
+@pytest.mark.parametrize("moment", ["Spider opened", "Enabled item pipelines", "robots"])
+def test_a_stop_during_the_start_ends_the_crawl_and_frees_the_outlet(
+    pantau: Pantau, site: Site, moment: str
+) -> None:
+    slow(site, articles=30, seconds=0.3)
+    pantau.set(lease_seconds=60)
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    crawl = pantau.start("crawl", "--outlet", "kabar")
+    log = pantau.home / "pantau.log"
+    if moment == "robots":
+        wait_for(lambda: len(site.log) > 0)
+    else:
+        wait_for(lambda: log.exists() and moment in log.read_text("utf-8"))
+    crawl.send_signal(signal.SIGINT)
+    _, err = crawl.communicate(timeout=60)
+    assert crawl.returncode == 1
+    assert "Traceback" not in err
+    with reading(open_database(f"sqlite:///{pantau.home / 'pantau.db'}")) as session:
+        assert session.scalars(select(Lease)).all() == []
+    assert not processes_of(pantau.home)
