@@ -23,16 +23,14 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+from extract.lexicon import KINDS
+
 if TYPE_CHECKING:
     from crawler.run import OutletReport
     from storage.findings import Finding
 
 # Commands import what they need when they run: the rooms below are heavy, and --help is not.
 
-KINDS = (
-    "outreach", "pledge", "allegation", "examination", "sanction", "statistics", "regulation",
-    "opinion", "other",
-)  # fmt: skip
 SHOWN_FINDINGS = 20
 WIDTH_OF_A_FILE = 140  # where stdout is no terminal
 
@@ -123,7 +121,7 @@ def _spiders(names: Sequence[str]) -> list[Any]:
 @click.option("--until", type=Moment(), metavar="DATE", help="Found before this day.")
 @click.option("--outlet", metavar="NAME", help="Only of this outlet.")
 @click.option("--province", metavar="NAME", help="Only those that happened in this province.")
-@click.option("--kind", type=click.Choice(KINDS), help="Only of this kind.")
+@click.option("--kind", type=click.Choice((*KINDS, "other")), help="Only of this kind.")
 @click.option("--query", metavar="TEXT", help="Only those with all these words.")
 @click.option("--limit", type=click.IntRange(min=1), help="The newest so many.")
 @json_option
