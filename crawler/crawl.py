@@ -105,9 +105,10 @@ class OutletCrawl:
             self._waiting += self._doubtful
         try:
             await self._flush()
-        finally:
-            await self.store(crawls.finish, self._id, self.counts, _now())
-            await self.store(leases.release, self._lease_name, self._me)
+        except SQLAlchemyError as problem:  # what is not stored stays pending
+            self.failed(f"the database: {in_words(problem)}")
+        await self.store(crawls.finish, self._id, self.counts, _now())
+        await self.store(leases.release, self._lease_name, self._me)
 
     @property
     def _lease_name(self) -> str:
@@ -243,7 +244,7 @@ class OutletCrawl:
             await asyncio.sleep(STORE_SECONDS)
             try:
                 await self._flush()
-            except Exception:
+            except SQLAlchemyError:
                 logger.exception("outcomes of %s could not be stored; trying again", self.name)
 
     # --- the report -------------------------------------------------------------------------------
