@@ -388,7 +388,8 @@ def _print_finding(row: "Finding") -> None:
     console = _stdout()
     console.print(Text(row.title, style="bold"))
     facts = Table(box=None, show_header=False)
-    published = f"{row.published.isoformat()} ({row.published_from})" if row.published else "?"
+    source = f"{row.published_from}, inferred" if row.published_inferred else row.published_from
+    published = f"{row.published.isoformat()} ({source})" if row.published else "?"
     for name, value in (
         ("address", row.url),
         ("outlet", row.outlet),
@@ -398,6 +399,9 @@ def _print_finding(row: "Finding") -> None:
         ("subjects", ", ".join(row.subjects)),
         ("places", ", ".join(f"{p.name} ({p.province})" for p in row.places)),
         ("authors", ", ".join(row.authors)),
+        ("section", row.section or ""),
+        ("tags", ", ".join(row.tags)),
+        ("image", " · ".join(filter(None, (row.image, row.caption)))),
         ("snapshot", f"sha256 {row.snapshot_sha256}"),
     ):
         facts.add_row(name, Text(value))

@@ -25,9 +25,12 @@ class Article:
     `text` holds one paragraph a line, no boilerplate. `published` is aware and carries the
     offset the outlet itself uses (WIB, WITA or WIT); `published_from` says what it was read
     from: "json-ld", "meta", "time", "text", "source" (the feed or sitemap) or "url"; None
-    together with `published`. `dateline` is the town before the text ("SINGARAJA"), without the
-    outlet's name. `paid` is true for advertorials. `pages` are the addresses of the further pages
-    of a split article, still to be fetched; an address of the whole article stands alone.
+    together with `published`. `published_inferred` is true where the page gave it in part only
+    ("Jumat (4/10)", "3 jam lalu") and the rest follows from the time of fetch. `dateline` is the
+    town before the text ("SINGARAJA"), without the outlet's name. `tags` are the article's own
+    keywords as printed, `image` is the address of its lead picture, `caption` what is printed
+    under that. `paid` is true for advertorials. `pages` are the addresses of the further pages of
+    a split article, still to be fetched; an address of the whole article stands alone.
     """
 
     url: str
@@ -36,9 +39,12 @@ class Article:
     authors: tuple[str, ...] = ()
     published: datetime | None = None
     published_from: str | None = None
+    published_inferred: bool = False
     dateline: str | None = None
     section: str | None = None
+    tags: tuple[str, ...] = ()
     image: str | None = None
+    caption: str | None = None
     language: str | None = None
     paid: bool = False
     pages: tuple[str, ...] = ()

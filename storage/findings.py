@@ -52,11 +52,14 @@ class Finding:
     authors: tuple[str, ...]
     published: datetime | None
     published_from: str | None
+    published_inferred: bool
     found: datetime
     fetched: datetime
     dateline: str | None
     section: str | None
+    tags: tuple[str, ...]
     image: str | None
+    caption: str | None
     language: str | None
     kind: str
     score: float
@@ -120,11 +123,13 @@ def _describe(row: models.Finding, article: Article, verdict: Verdict) -> None:
     published = article.published
     offset = published.utcoffset() if published else None
     row.url, row.title, row.text = article.url, article.title, article.text
-    row.authors = list(article.authors)
+    row.authors, row.tags = list(article.authors), list(article.tags)
     row.dateline, row.section = article.dateline, article.section
     row.published, row.published_from = published, article.published_from
     row.published_offset = int(offset.total_seconds() // 60) if offset is not None else None
-    row.image, row.language, row.paid = article.image, article.language, article.paid
+    row.published_inferred = article.published_inferred
+    row.image, row.caption = article.image, article.caption
+    row.language, row.paid = article.language, article.paid
     row.kind, row.score = verdict.kind or "other", verdict.score
     row.subjects = list(verdict.subjects)
     row.evidence = [asdict(sentence) for sentence in verdict.evidence]
@@ -218,11 +223,14 @@ def _finding(row: models.Finding) -> Finding:
         authors=tuple(row.authors),
         published=published,
         published_from=row.published_from,
+        published_inferred=row.published_inferred,
         found=row.found,
         fetched=row.fetched,
         dateline=row.dateline,
         section=row.section,
+        tags=tuple(row.tags),
         image=row.image,
+        caption=row.caption,
         language=row.language,
         kind=row.kind,
         score=row.score,

@@ -145,11 +145,14 @@ class Finding(Base):
     published: Mapped[datetime | None] = mapped_column(index=True)
     published_offset: Mapped[int | None]  # minutes east of UTC
     published_from: Mapped[str | None] = mapped_column(String(16))
+    published_inferred: Mapped[bool]
     found: Mapped[datetime] = mapped_column(index=True)  # when it was first stored
     fetched: Mapped[datetime]
     dateline: Mapped[str | None]
     section: Mapped[str | None]
+    tags: Mapped[list[Any]]
     image: Mapped[str | None]
+    caption: Mapped[str | None]
     language: Mapped[str | None] = mapped_column(String(16))
     paid: Mapped[bool]
     kind: Mapped[str] = mapped_column(String(16), index=True)

@@ -35,8 +35,9 @@ def crawled(pantau: Pantau, site: Site) -> Pantau:
 def test_what_a_finding_looks_like(crawled: Pantau) -> None:
     (row,) = crawled("findings", "--json").lines()
     assert {
-        "id", "url", "outlet", "title", "text", "authors", "published", "fetched", "dateline",
-        "kind", "score", "subjects", "places", "evidence", "paid", "story", "snapshot_sha256",
+        "id", "url", "outlet", "title", "text", "authors", "published", "published_inferred",
+        "fetched", "dateline", "tags", "image", "caption", "kind", "score",
+        "subjects", "places", "evidence", "paid", "story", "snapshot_sha256",
     } <= row.keys()  # fmt: skip
     assert crawled("finding", str(row["id"]), "--json").json() == row
     assert {"code", "level", "name", "province"} == row["places"][0].keys()

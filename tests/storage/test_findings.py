@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import zstandard
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from extract.article import Article, Evidence, Page, Place, Verdict
 from storage import findings, links, models
-from storage.database import reading
+from storage.database import MIGRATIONS, reading
 from storage.findings import Filter, Finding, Snapshot
 from storage.links import Link
 from tests.storage.conftest import Writing
@@ -33,9 +35,12 @@ ARTICLE = Article(
     authors=("Ketut", "I Made “Dé”"),
     published=datetime(2024, 11, 20, 0, 30, tzinfo=WITA),
     published_from="json-ld",
+    published_inferred=True,
     dateline="SINGARAJA",
     section="Politik",
+    tags=("netralitas ASN", "Pilkada “2024”"),
     image="https://www.kabar.id/1.jpg",
+    caption="Camat di kantor Bawaslu. (Foto: Ketut)",
     language="id",
     paid=True,
 )
@@ -104,6 +109,21 @@ def test_an_article_of_which_little_is_known(writing: Writing, engine: Engine) -
     assert finding.kind == "other"
     assert finding.published is None
     assert finding.places == finding.evidence == finding.authors == finding.subjects == ()
+    assert (finding.tags, finding.caption, finding.published_inferred) == ((), None, False)
+
+
+def test_findings_from_before_tags_and_captions_are_kept(writing: Writing, engine: Engine) -> None:
+    with writing() as session:
+        keep(session)
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        command.upgrade(config, "head")
+    [finding] = read(engine)
+    assert finding.title == ARTICLE.title
+    assert (finding.tags, finding.caption, finding.published_inferred) == ((), None, False)
 
 
 @pytest.mark.parametrize("zone", [WIB, WITA, WIT, UTC, timezone(-timedelta(hours=3, minutes=30))])
@@ -266,8 +286,9 @@ def test_what_no_database_takes_is_replaced_and_offsets_stay(
 ) -> None:
     odd = "Camat\0 \ud800 Diperiksa"
     article = Article(
-        "https://kabar.id/\0", odd, f"{odd}.\n{TEXT}", (odd,), None, None, odd, odd, odd
-    )
+        "https://kabar.id/\0", odd, f"{odd}.\n{TEXT}", (odd,),
+        dateline=odd, section=odd, tags=(odd,), image=odd, caption=odd,
+    )  # fmt: skip
     start = len(odd) + 2
     verdict = replace(
         VERDICT, evidence=(Evidence(odd, 0, len(odd)), Evidence(TEXT, start, start + len(TEXT)))
@@ -278,7 +299,8 @@ def test_what_no_database_takes_is_replaced_and_offsets_stay(
         keep(session, article, verdict)
     [finding] = read(engine)
     assert finding.revision == 1, "it is the same wording"
-    assert finding.title == finding.authors[0] == finding.dateline == "Camat\ufffd \ufffd Diperiksa"
+    assert finding.title == "Camat\ufffd \ufffd Diperiksa"
+    assert {*finding.authors, *finding.tags, finding.dateline, finding.caption} == {finding.title}
     assert json.dumps(asdict(finding), default=str, ensure_ascii=False).encode()
     for sentence in finding.evidence:
         assert finding.text[sentence.start : sentence.end] == sentence.text
@@ -359,8 +381,9 @@ def test_there_is_no_such_finding(four: Engine, finding_id: int) -> None:
 def test_the_fields_are_those_of_the_contract(four: Engine) -> None:
     document = asdict(read(four, query="bawaslu", limit=1)[0])
     assert document.keys() >= {
-        "id", "url", "outlet", "title", "text", "authors", "published", "fetched", "dateline",
-        "kind", "score", "subjects", "places", "evidence", "paid", "story", "snapshot_sha256",
+        "id", "url", "outlet", "title", "text", "authors", "published", "published_inferred",
+        "fetched", "dateline", "tags", "image", "caption", "kind", "score",
+        "subjects", "places", "evidence", "paid", "story", "snapshot_sha256",
     }  # fmt: skip
     assert document["places"][0].keys() == {"code", "level", "name", "province"}
     assert document["evidence"][0].keys() >= {"text", "start", "end"}
