@@ -1,67 +1,98 @@
-"""Where it happened: the province, and the regency or city where the article says so.
+"""Where it happened: the province, the regency or city where the article says so, and districts.
 
-What is weighed, most telling first: an office with its area ("Bupati Buleleng", "Bawaslu Kukar"),
-a bare name, the dateline, and as the last resort the outlet's own region; the title weighs more
-than the lead, and the lead more than the rest.
+What is weighed, most telling first: an office with its area ("Bupati Buleleng", "Bawaslu Kukar",
+"Camat Praya"), a bare name, the dateline, and as the last resort the outlet's own region; the title
+weighs more than the lead, and the lead more than the rest.
 
 Codes and names of the areas (`data/areas.csv`) are from cahyadsn/wilayah (MIT licence), after
 Kepmendagri 2025; what the press makes of them is in `data/places.toml`.
 """
 
 import csv
+import re
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from extract.article import Place
-from extract.lexicon import DATA, LexiconError, Phrases, Word, words
+from extract.lexicon import DATA, LexiconError, Word, words
 
 LEAD = 700  # characters that count as the lead
 READ = 2_500  # characters of the text that are read for names at all
 MOST = 5  # places named
+LONGEST = 5  # words of a name
 # Weights of a name after an office and of a bare one.
 TITLE, FIRST, REST = (6.0, 4.0), (4.0, 2.5), (1.0, 0.4)
 DATELINE = 3.0
 OUTLET = 1.0
+FAINT = 0.3  # of the weight: a name that says little, a district without a word that says it is one
 REGENCY = 1.8  # how much more a regency says than its province
+CLEAR = 1.5  # times the next regency's score: one that stands out so is where it happened
 RUN = 6  # mentions of one area beyond which more of them tell nothing new
+SPREAD = 3  # provinces among which an article is about the country, when none has half
 
-_PREFIXES = ("kabupaten administrasi ", "kota administrasi ", "kabupaten ", "kota ")
-_LEVELS = ("province", "regency", "city")
+_PREFIX = re.compile(r"(?:kabupaten|kota)(?:administrasi)?(?=.)")
+_ISLANDS = re.compile(r"(?:kepulauan|kep|pulau)(?=.)")
+_LEVELS = {
+    "province": ("province",),
+    "regency": ("regency",),
+    "city": ("city",),
+    "local": ("regency", "city"),
+}
+_ORDER = ("province", "regency", "city", "district")
 
 
 @dataclass(frozen=True)
 class Gazetteer:
-    """All areas, and the names by which they are found.
+    """All areas, and the names by which they are found, spaces left out ("tanjungpinang").
 
-    `names` gives the areas a name may mean; `offices` what a word before a name makes of it:
-    "province", "regency", "city" or "any".
+    `areas` is by code. `names` gives the provinces, regencies and cities a name may mean,
+    `districts` the districts. `offices` says what a word before a name makes of it: a key of
+    _LEVELS, "any" or "district". `seats` are the provinces' seats by the province's name, `words`
+    the lists of places.toml.
     """
 
     areas: Mapping[str, Place]
-    names: Phrases[tuple[Place, ...]]
+    names: Mapping[str, tuple[Place, ...]]
+    districts: Mapping[str, tuple[Place, ...]]
+    initials: frozenset[str]
     offices: Mapping[str, str]
-    ambiguous: frozenset[str]
-    desks: frozenset[str]
+    seats: Mapping[str, Place]
+    words: Mapping[str, frozenset[str]]
 
     def named(self, name: str | None, level: str) -> Place | None:
-        """The area of `level` that is called `name`, in full or without "Kabupaten"."""
+        """The area of `level` that is called `name`: "Kabupaten Bima", "Bima", "Bima (kota)"."""
         if not name:
             return None
-        wanted = " ".join(w.text for w in words(name))
-        found = [a for a in _meant(self, wanted) if a.level == level]
-        exact = [a for a in found if a.name.casefold() == name.casefold()]
+        if name.endswith(" (kota)"):
+            name = "Kota " + name.removesuffix(" (kota)")
+        key = _key(name)
+        bare = (key, _PREFIX.sub("", key, count=1))
+        found = [a for b in bare for a in self.names.get(b, ()) if a.level == level]
+        exact = [a for a in found if _key(a.name) == key]
         return next(iter(exact or found), None)
+
+    def regency(self, place: Place) -> Place:
+        """The regency or city a district lies in; any other area is its own."""
+        return self.areas[place.code[:5]]
 
 
 class Mention(NamedTuple):
-    """A name found: the areas it may mean and its weight."""
+    """A name found: the areas it may mean (none: it is no place after all) and its weight."""
 
     areas: tuple[Place, ...]
     weight: float
+
+
+@dataclass(frozen=True)
+class Home:
+    """The outlet's own region."""
+
+    regency: Place | None
+    province: str | None
 
 
 def places(
@@ -71,173 +102,318 @@ def places(
     province: str | None = None,
     regency: str | None = None,
 ) -> tuple[Place, ...]:
-    """The places an article is about, most probable first, at most MOST.
+    """The places an article is about, most probable first, at most MOST; districts come last.
 
     `province` and `regency` are the outlet's own. Time is bounded: only the first READ characters
     are read.
     """
     gazetteer = load()
-    home = (gazetteer.named(regency, "regency"), gazetteer.named(province, "province"))
-    mentions = [*_mentions(gazetteer, title, TITLE, TITLE)]
-    mentions += _mentions(gazetteer, text[:READ], FIRST, REST)
-    if dateline and dateline.casefold() not in gazetteer.desks:
-        mentions += [
-            Mention(m.areas, DATELINE)
-            for m in _mentions(gazetteer, dateline.title(), TITLE, TITLE, sure=True)
-        ]
+    own, wider = gazetteer.named(regency, "regency"), gazetteer.named(province, "province")
+    home = Home(own, wider.province if wider else own.province if own else None)
+    text = text[:READ]
+    mentions = [
+        *_Text(gazetteer, title, TITLE, TITLE).mentions(),
+        *_Text(gazetteer, text, FIRST, REST).mentions(),
+    ]
+    if dateline and dateline.casefold() not in gazetteer.words["desks"]:
+        named = _Text(gazetteer, dateline.title(), TITLE, TITLE, sure=True).mentions()
+        mentions += [Mention(m.areas, DATELINE) for m in named]
     scores: defaultdict[Place, float] = defaultdict(float)
     times: Counter[Place] = Counter()
+    districts: dict[Place, None] = {}
+    lean = _lean(gazetteer, title + "\n" + text)
     # names that can mean only one area first: they decide what the others mean
-    for mention in sorted(mentions, key=lambda m: len(m.areas)):
-        area = _choose(mention.areas, scores, home)
+    for mention in sorted(mentions, key=lambda m: (m.areas[0].level == "district", len(m.areas))):
+        area = _choose(gazetteer, mention.areas, scores, home, lean)
+        if area is None:
+            continue
+        if area.level == "district":
+            districts[area] = None
+            area = gazetteer.regency(area)
         times[area] += 1
         if times[area] <= RUN:
             scores[area] += mention.weight
-    ranked = _rank(scores, home)
-    return ranked or tuple(p for p in (home[0] or home[1],) if p)
+    ranked = _rank(gazetteer, scores, home)
+    within = [d for d in districts if gazetteer.regency(d) in ranked]
+    return (*ranked, *within)[:MOST]
 
 
-def _mentions(
-    gazetteer: Gazetteer,
-    text: str,
-    lead: tuple[float, float],
-    rest: tuple[float, float],
-    *,
-    sure: bool = False,
-) -> Iterator[Mention]:
-    found = words(text)
-    texts = [w.text for w in found]
-    until = -1
-    # the longest of the names that begin at one word wins: "Aceh Barat Daya" over "Aceh"
-    hits = sorted(gazetteer.names.find(texts), key=lambda h: (h.start, -h.end))
-    for hit in hits:
-        if hit.start < until or not _stands_alone(text, found, hit.start, hit.end):
-            continue
-        until = hit.end
-        office = _office(gazetteer, texts, hit.start)
-        name = " ".join(texts[hit.start : hit.end])
-        if name in gazetteer.ambiguous and not office and not sure:
-            continue
-        areas = hit.label
+@dataclass(frozen=True)
+class _Text:
+    """A text that is read for names. `lead` and `rest` are the weights of a name after an office
+    and of a bare one; `sure` takes every name for a place's."""
+
+    gazetteer: Gazetteer
+    text: str
+    lead: tuple[float, float]
+    rest: tuple[float, float]
+    sure: bool = False
+
+    def mentions(self) -> Iterator[Mention]:
+        text = self.text.title() if self.text.islower() else self.text
+        found = words(text)
+        texts = [w.text for w in found]
+        titled = _titled(text, found)
+        until = 0
+        for start, word in enumerate(found):
+            if start < until or text[word.start].islower():
+                continue
+            # the longest of the names that begin here wins: "Aceh Barat Daya" over "Aceh"
+            for end in range(min(start + LONGEST, len(found)), start, -1):
+                key = "".join(texts[start:end])
+                if key not in self.gazetteer.names and key not in self.gazetteer.districts:
+                    continue
+                mention = self._mention(key, text, found, start, end, titled)
+                if mention:
+                    until = end
+                    if mention.areas:
+                        yield mention
+                    break
+
+    def _mention(
+        self, key: str, text: str, found: list[Word], start: int, end: int, titled: bool
+    ) -> Mention | None:
+        """What the name of the words `start` to `end` means, None where it is not one."""
+        gazetteer, first, last = self.gazetteer, found[start], found[end - 1]
+        glued = (
+            text[first.start - 1 : first.start].isalnum() or text[last.end : last.end + 1].isalnum()
+        )
+        if glued or text[last.start].islower():
+            return None
+        if key in gazetteer.initials and not text[first.start : last.end].isupper():
+            return None
+        lists = gazetteer.words
+        near, far = _before(found, start)
+        after = found[end].text if end < len(found) else ""
+        if key in lists["nowhere"] or near in lists["others"] or after in lists["after"]:
+            return Mention((), 0)
+        if (
+            start == 0
+            and key in lists["desks"]
+            and text[last.end :].lstrip()[:1] in tuple(",(-–—|:/")
+        ):
+            return Mention((), 0)
+        office = _office(gazetteer, near, far)
+        areas = gazetteer.names.get(key, ())
+        factor = 1.0
+        if office == "district":
+            areas += gazetteer.districts.get(key, ())
+            areas = tuple(a for a in areas if a.level != "province") or areas
+        certain = self.sure or near in gazetteer.offices or near in lists["before"]
+        told = certain or _capital_tells(text, found, start, titled)
+        if not areas:
+            areas = gazetteer.districts[key]
+            factor = FAINT
+            if not told or key in lists["unlikely"] or key.startswith(("kota", "kabupaten")):
+                return None
+        elif key in lists["common"] and not told:
+            return None
         if office in _LEVELS:
-            areas = tuple(a for a in areas if _level(a) == office) or areas
-        weight = lead if found[hit.start].start < LEAD else rest
-        yield Mention(areas, weight[0] if office else weight[1])
+            wanted = _LEVELS[office]
+            areas = tuple(a for a in areas if _level(a) in wanted) or areas
+        elif after == "kota" and text[found[end].start].isupper():
+            areas = tuple(a for a in areas if _level(a) == "city") or areas
+        if (
+            (key in lists["faint"] and not office)
+            or near in lists["passing"]
+            or far in lists["passing"]
+        ):
+            factor = FAINT
+        if near in lists["plain"] and far != "wali" and far not in gazetteer.offices:
+            office = None
+        weights = self.lead if first.start < LEAD else self.rest
+        return Mention(areas, factor * weights[0 if office and factor == 1 else 1])
 
 
-def _stands_alone(text: str, found: list[Word], first: int, end: int) -> bool:
-    """Whether the words are capitalised and no part of a longer one, such as an outlet's name."""
-    start, stop = found[first].start, found[end - 1].end
-    glued = text[start - 1 : start].isalnum() or text[stop : stop + 1].isalnum()
-    return text[start].isupper() and not glued
+def _before(found: list[Word], start: int) -> tuple[str, str]:
+    """The two words before a name, the numbers and "Negeri" of a school or court left out."""
+    before = [w.text for w in found[max(0, start - 4) : start]]
+    said = [w for w in reversed(before) if not w.isdigit() and w != "negeri"]
+    return (*said, "", "")[0], (*said, "", "")[1]
 
 
-def _office(gazetteer: Gazetteer, texts: list[str], start: int) -> str | None:
+def _office(gazetteer: Gazetteer, near: str, far: str) -> str | None:
     """What the two words before a name say of it; the nearer and the more exact one counts."""
-    before = [gazetteer.offices.get(w) for w in reversed(texts[max(0, start - 2) : start])]
-    exact = [office for office in before if office and office != "any"]
-    return exact[0] if exact else next((office for office in before if office), None)
+    said = [gazetteer.offices.get(near), gazetteer.offices.get(far)]
+    if said[1] == "district":  # "the sub-district head of Praya" names one, "… in Praya" does not
+        said[1] = None
+    exact = [office for office in said if office and office != "any"]
+    return exact[0] if exact else said[0] or said[1]
+
+
+def _titled(text: str, found: list[Word]) -> bool:
+    """Whether so many words are capitalised that a capital letter tells nothing."""
+    long = [w for w in found[:200] if w.end - w.start > 3]
+    return 2 * sum(text[w.start].isupper() for w in long) > len(long)
+
+
+def _capital_tells(text: str, found: list[Word], start: int, titled: bool) -> bool:
+    """Whether a word stands capitalised after a small one, amid a sentence."""
+    if titled or not start:
+        return False
+    last = found[start - 1]
+    return text[last.start].islower() and text[last.end : found[start].start].isspace()
 
 
 def _level(area: Place) -> str:
-    if area.level == "province":
-        return "province"
+    if area.level != "regency":
+        return area.level
     return "city" if area.name.startswith("Kota ") else "regency"
 
 
+def _lean(gazetteer: Gazetteer, text: str) -> str:
+    """Whether an article speaks of a city's offices or of a regency's."""
+    said = Counter(text.lower().replace("wali kota", "walikota").split())
+    cities = sum(said[w] for w in gazetteer.words["cities"])
+    regencies = sum(said[w] for w in gazetteer.words["regencies"])
+    return "city" if cities > regencies else "regency" if regencies > cities else ""
+
+
 def _choose(
+    gazetteer: Gazetteer,
     areas: tuple[Place, ...],
     scores: Mapping[Place, float],
-    home: tuple[Place | None, Place | None],
-) -> Place:
+    home: Home,
+    lean: str,
+) -> Place | None:
     """Which of several areas of one name is meant: one named clearly elsewhere, else the outlet's
-    own, else a province before a regency before a city."""
+    own, else what the article speaks of, else the province, the regency, the city; None where
+    nothing tells several districts apart."""
     if len(areas) == 1:
         return areas[0]
-    return max(
+    named = {area.province for area in scores}
+
+    def evidence(area: Place) -> tuple[Any, ...]:
+        regency = gazetteer.regency(area) if area.level != "province" else area
+        return (
+            scores.get(regency, 0.0),
+            regency == home.regency,
+            area.province in named,
+            area.province == home.province,
+        )
+
+    best = max(
         areas,
         key=lambda a: (
-            scores.get(a, 0.0),
-            a in home,
-            home[1] is not None and a.province == home[1].province,
-            -_LEVELS.index(_level(a)),
+            *evidence(a),
+            a.level == "province",
+            _level(a) == lean,
+            _level(a) == "city" and _bare(a) in gazetteer.words["city_first"],
+            -_ORDER.index(_level(a)),
         ),
     )
+    if best.level == "district" and not any(evidence(best)):
+        return None
+    return best
 
 
-def _rank(
-    scores: Mapping[Place, float], home: tuple[Place | None, Place | None]
-) -> tuple[Place, ...]:
-    """The areas by likelihood: those of the likeliest province first, in it a regency before the
-    province, which it implies, unless it is faint; what scores under half of the first is left."""
-    if not scores:
-        return ()
+def _rank(gazetteer: Gazetteer, scores: Mapping[Place, float], home: Home) -> tuple[Place, ...]:
+    """The areas by likelihood: those of the likeliest province first, in it a regency that stands
+    out before the province, which it implies; what scores under half of the first is left."""
     provinces: defaultdict[str, float] = defaultdict(float)
-    areas: dict[Place, float] = {}
     for area, score in scores.items():
-        own = score + OUTLET * (area in home)
-        ours = home[1] is not None and area.province == home[1].province
-        provinces[area.province] += own + OUTLET * ours
-        areas[area] = own * (1 if area.level == "province" else REGENCY)
+        provinces[area.province] += score
+    total = sum(provinces.values())
+    if home.province:
+        provinces[home.province] += OUTLET
+    if not provinces:
+        return ()
     likeliest = max(provinces, key=lambda name: provinces[name])
-    ranked = sorted(areas, key=lambda a: (a.province != likeliest, -areas[a], a.code))
-    kept: list[Place] = []
-    for area in ranked:
-        implied = area.level == "province" and any(k.province == area.name for k in kept)
-        if areas[area] >= areas[ranked[0]] / 2 and not implied:
-            kept.append(area)
-    return tuple(kept[:MOST])
+    if len(provinces) > SPREAD and 2 * provinces[likeliest] < total:
+        return ()
+    whole = gazetteer.named(likeliest, "province")
+    assert whole
+    areas = {
+        area: (score + OUTLET * (area == home.regency)) * (1 if area == whole else REGENCY)
+        for area, score in scores.items()
+    }
+    inside = sorted(
+        (a for a in areas if a.province == likeliest), key=lambda a: (-areas[a], a.code)
+    )
+    regencies = [a for a in inside if a != whole]
+    if not inside:
+        return (home.regency if home.regency else whole,)
+    seat = gazetteer.seats[likeliest]
+    if not regencies:
+        return (seat,) if seat == home.regency else (whole,)
+    others = areas[regencies[1]] if len(regencies) > 1 else 0.0
+    if whole in areas and areas.get(seat, 0.0) == areas[regencies[0]]:
+        first = seat
+    elif areas[regencies[0]] >= CLEAR * others or areas[regencies[0]] >= areas.get(whole, 0.0):
+        first = regencies[0]
+    else:
+        first = whole
+    rest = [
+        a for a in (*inside, *sorted(areas, key=lambda a: -areas[a])) if a not in (first, whole)
+    ]
+    enough = max(areas.values()) / 2
+    kept = dict.fromkeys([first, *(a for a in rest if areas[a] >= enough)])
+    return tuple(kept)[:MOST]
 
 
 @cache
 def load() -> Gazetteer:
-    """The gazetteer, read once. Raises LexiconError where a name in places.toml is unknown."""
+    """The gazetteer, read once. Raises LexiconError where an area in places.toml is unknown."""
     path = DATA / "places.toml"
     data = tomllib.loads(path.read_text("utf-8"))
     areas = _areas(data["provinces"])
-    by_name = {area.name: area for area in areas.values()}
-    names: dict[str, tuple[Place, ...]] = {}
+    by_name = {area.name: area for area in areas.values() if area.level != "district"}
+
+    def called(name: str, entry: str) -> Place:
+        if name not in by_name:
+            raise LexiconError(f"{path}: {entry}: no area is called {name!r}")
+        return by_name[name]
+
+    names: defaultdict[str, dict[Place, None]] = defaultdict(dict)
+    districts: defaultdict[str, dict[Place, None]] = defaultdict(dict)
     for area in areas.values():
-        bare = " ".join(w.text for w in words(area.name))
-        for prefix in _PREFIXES:
-            bare = bare.removeprefix(prefix)
-        for name in {bare, bare.removeprefix("kep ").removeprefix("kepulauan ")}:
-            names[name] = (*names.get(name, ()), area)
-    for entry in ("aliases", "towns"):
-        for short, full in data[entry].items():
-            if full not in by_name:
-                raise LexiconError(f"{path}: {entry}.{short}: no area is called {full!r}")
-            if by_name[full] not in names.get(short, ()):
-                names[short] = (*names.get(short, ()), by_name[full])
+        key = _key(area.name)
+        if area.level == "district":
+            districts[key][area] = None
+            continue
+        bare = _PREFIX.sub("", key, count=1) if area.level == "regency" else key
+        names[bare][area] = None
+        if area.level == "regency":
+            names[_ISLANDS.sub("", bare, count=1)][area] = None
+    for table in ("aliases", "initials", "towns"):
+        for short, full in data[table].items():
+            for name in [full] if isinstance(full, str) else full:
+                names[_key(short)][called(name, f"{table}.{short}")] = None
+    keyed = ("common", "faint", "nowhere", "desks", "unlikely", "city_first")
+    lists = {
+        name: frozenset(_key(w) if name in keyed else w for w in found)
+        for name, found in data["words"].items()
+    }
+    for key in lists["nowhere"]:
+        names.setdefault(key, {})
     return Gazetteer(
         areas=areas,
-        names=Phrases(names.items()),
+        names={key: tuple(found) for key, found in names.items()},
+        districts={key: tuple(found) for key, found in districts.items()},
+        initials=frozenset(map(_key, data["initials"])),
         offices={word: office for office, found in data["offices"].items() for word in found},
-        ambiguous=frozenset(data["words"]["ambiguous"]),
-        desks=frozenset(data["words"]["desks"]),
+        seats={name: called(seat, f"seats.{name}") for name, seat in data["seats"].items()},
+        words=lists,
     )
 
 
 def _areas(common: Mapping[str, str]) -> dict[str, Place]:
     with (DATA / "areas.csv").open(encoding="utf-8", newline="") as file:
-        rows = [*csv.DictReader(line for line in file if not line.startswith("#"))]
-    provinces = {
-        row["code"]: common.get(row["name"], row["name"])
-        for row in rows
-        if row["level"] == "province"
-    }
+        rows = [*csv.reader(line for line in file if not line.startswith("#"))][1:]
+    provinces = {code: common.get(name, name) for code, level, name in rows if level == "province"}
     areas = {}
-    for row in rows:
-        province = provinces[row["code"][:2]]
-        name = province if row["level"] == "province" else row["name"].strip()
-        areas[row["code"]] = Place(row["code"], row["level"], name, province)
+    for code, level, name in rows:
+        province = provinces[code[:2]]
+        areas[code] = Place(
+            code, level, province if level == "province" else name.strip(), province
+        )
     return areas
 
 
-def _meant(gazetteer: Gazetteer, name: str) -> tuple[Place, ...]:
-    bare = name
-    for prefix in _PREFIXES:
-        bare = bare.removeprefix(prefix)
-    texts = bare.split()
-    hits = [h for h in gazetteer.names.find(texts) if (h.start, h.end) == (0, len(texts))]
-    return tuple(area for hit in hits for area in hit.label)
+def _key(name: str) -> str:
+    """A name's letters and digits without spaces: "Toli-Toli" → "tolitoli"."""
+    return "".join(w.text for w in words(name))
+
+
+def _bare(area: Place) -> str:
+    return _PREFIX.sub("", _key(area.name), count=1)
