@@ -18,7 +18,7 @@ from lxml.html import HtmlElement
 from trafilatura import bare_extraction
 from trafilatura.settings import Document
 
-from extract.dates import VISIBLE
+from extract.dates import is_imprint
 
 BOILERPLATE: dict[str, Any] = tomllib.loads(
     files("extract").joinpath("data/boilerplate.toml").read_text("utf-8")
@@ -336,14 +336,9 @@ def _is_imprint(line: str) -> bool:
         return False
     if BYLINE.fullmatch(line) and line.count(" ") < 8:
         return True
-    rest, dates = VISIBLE.subn(" ", line)
-    return dates > 0 and len(_WORDS_OF_DATES.sub(" ", rest).split()) <= 4
+    return is_imprint(line)
 
 
-_WORDS_OF_DATES = compiled(
-    r"\b(?:senin|selasa|rabu|kamis|jum'?at|sabtu|minggu|ahad|\w+day|\d+|views?|kali|dibaca|on|by|oleh"
-    r"|posted|pada|tanggal|wib|wita|wit|updated?|diperbarui)\b|[^\w\s]+"
-)
 _RELATED = compiled(r"(baca|simak|lihat|artikel|berita|related|read|rekomendasi)\b.{0,40}")
 
 

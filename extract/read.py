@@ -103,9 +103,9 @@ def _read_page(
     if not about.article and is_list(found, few=_LISTS.fullmatch(title) is not None):
         return None
     near = _around(everything, found, place)
-    published, published_from = dates.published(
+    when, source = dates.published(
         given, near, url=page.url, zone=zone, fetched=page.fetched, listed=listed
-    )
+    ) or (None, None)
     text = "\n".join(lines)
     host = urlsplit(page.url).hostname or ""
     return Article(
@@ -113,8 +113,9 @@ def _read_page(
         title=title,
         text=text,
         authors=meta.authors(about, root, [*near, *(b.text for b in found[-4:])], page.url, outlet),
-        published=published,
-        published_from=published_from,
+        published=when and when.at,
+        published_from=source,
+        published_inferred=when is not None and when.inferred,
         dateline=read_dateline(lines[:6], outlet, host),
         section=meta.section(about, page.url, outlet),
         image=meta.image(about, page.url),
