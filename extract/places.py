@@ -11,17 +11,18 @@ Kepmendagri 2025; what the press makes of them is in `data/places.toml`.
 import csv
 import re
 import tomllib
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from extract.article import Place
 from extract.lexicon import DATA, LexiconError, Word, words
 
 LEAD = 700  # characters that count as the lead
-READ = 2_500  # characters of the text that are read for names at all
+READ = 2_000  # characters of the text that are read for names at all
 MOST = 5  # places named
 LONGEST = 5  # words of a name
 # Weights of a name after an office and of a bare one.
@@ -32,7 +33,7 @@ FAINT = 0.3  # of the weight: a name that says little, a district without a word
 REGENCY = 1.8  # how much more a regency says than its province
 CLEAR = 1.5  # times the next regency's score: one that stands out so is where it happened
 RUN = 6  # mentions of one area beyond which more of them tell nothing new
-SPREAD = 3  # provinces among which an article is about the country, when none has half
+SPREAD = 3  # provinces, or more, among which an article is about the country, when none has half
 
 _PREFIX = re.compile(r"(?:kabupaten|kota)(?:administrasi)?(?=.)")
 _ISLANDS = re.compile(r"(?:kepulauan|kep|pulau)(?=.)")
@@ -52,7 +53,7 @@ class Gazetteer:
     `areas` is by code. `names` gives the provinces, regencies and cities a name may mean,
     `districts` the districts. `offices` says what a word before a name makes of it: a key of
     _LEVELS, "any" or "district". `seats` are the provinces' seats by the province's name, `words`
-    the lists of places.toml.
+    the lists of places.toml, `keys` all names in order.
     """
 
     areas: Mapping[str, Place]
@@ -62,6 +63,7 @@ class Gazetteer:
     offices: Mapping[str, str]
     seats: Mapping[str, Place]
     words: Mapping[str, frozenset[str]]
+    keys: Sequence[str]
 
     def named(self, name: str | None, level: str) -> Place | None:
         """The area of `level` that is called `name`: "Kabupaten Bima", "Bima", "Bima (kota)"."""
@@ -74,6 +76,18 @@ class Gazetteer:
         found = [a for b in bare for a in self.names.get(b, ()) if a.level == level]
         exact = [a for a in found if _key(a.name) == key]
         return next(iter(exact or found), None)
+
+    def beginning(self, texts: list[str], start: int) -> list[tuple[int, str]]:
+        """The names that begin at the word `start`: where each ends, and its key."""
+        found, key = [], ""
+        for end in range(start, min(start + LONGEST, len(texts))):
+            key += texts[end]
+            at = bisect_left(self.keys, key)
+            if at == len(self.keys) or not self.keys[at].startswith(key):
+                break
+            if self.keys[at] == key:
+                found.append((end + 1, key))
+        return found
 
     def regency(self, place: Place) -> Place:
         """The regency or city a district lies in; any other area is its own."""
@@ -108,8 +122,7 @@ def places(
     are read.
     """
     gazetteer = load()
-    own, wider = gazetteer.named(regency, "regency"), gazetteer.named(province, "province")
-    home = Home(own, wider.province if wider else own.province if own else None)
+    home = _home(province, regency)
     text = text[:READ]
     mentions = [
         *_Text(gazetteer, title, TITLE, TITLE).mentions(),
@@ -138,6 +151,12 @@ def places(
     return (*ranked, *within)[:MOST]
 
 
+@lru_cache(1 << 12)
+def _home(province: str | None, regency: str | None) -> Home:
+    own, wider = load().named(regency, "regency"), load().named(province, "province")
+    return Home(own, wider.province if wider else own.province if own else None)
+
+
 @dataclass(frozen=True)
 class _Text:
     """A text that is read for names. `lead` and `rest` are the weights of a name after an office
@@ -159,10 +178,7 @@ class _Text:
             if start < until or text[word.start].islower():
                 continue
             # the longest of the names that begin here wins: "Aceh Barat Daya" over "Aceh"
-            for end in range(min(start + LONGEST, len(found)), start, -1):
-                key = "".join(texts[start:end])
-                if key not in self.gazetteer.names and key not in self.gazetteer.districts:
-                    continue
+            for end, key in reversed(self.gazetteer.beginning(texts, start)):
                 mention = self._mention(key, text, found, start, end, titled)
                 if mention:
                     until = end
@@ -263,9 +279,9 @@ def _level(area: Place) -> str:
 
 def _lean(gazetteer: Gazetteer, text: str) -> str:
     """Whether an article speaks of a city's offices or of a regency's."""
-    said = Counter(text.lower().replace("wali kota", "walikota").split())
-    cities = sum(said[w] for w in gazetteer.words["cities"])
-    regencies = sum(said[w] for w in gazetteer.words["regencies"])
+    said = text.lower().replace("wali kota", "walikota")
+    cities = sum(said.count(" " + word) for word in gazetteer.words["cities"])
+    regencies = sum(said.count(" " + word) for word in gazetteer.words["regencies"])
     return "city" if cities > regencies else "regency" if regencies > cities else ""
 
 
@@ -312,14 +328,14 @@ def _rank(gazetteer: Gazetteer, scores: Mapping[Place, float], home: Home) -> tu
     out before the province, which it implies; what scores under half of the first is left."""
     provinces: defaultdict[str, float] = defaultdict(float)
     for area, score in scores.items():
-        provinces[area.province] += score
+        provinces[area.province] += score * (1 if area.level == "province" else REGENCY)
     total = sum(provinces.values())
     if home.province:
         provinces[home.province] += OUTLET
     if not provinces:
         return ()
     likeliest = max(provinces, key=lambda name: provinces[name])
-    if len(provinces) > SPREAD and 2 * provinces[likeliest] < total:
+    if len(provinces) >= SPREAD and 2 * provinces[likeliest] < total:
         return ()
     whole = gazetteer.named(likeliest, "province")
     assert whole
@@ -394,6 +410,7 @@ def load() -> Gazetteer:
         offices={word: office for office, found in data["offices"].items() for word in found},
         seats={name: called(seat, f"seats.{name}") for name, seat in data["seats"].items()},
         words=lists,
+        keys=sorted({*names, *districts}),
     )
 
 
