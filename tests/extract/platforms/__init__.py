@@ -8,11 +8,14 @@ A TOML file has of its theme: `outlet`, `host`, `zone`, `date` (how the page pri
 markup of a `line`, `figure`, `tag` and `tags`, and `[between]`: furniture after the line of that
 number. Each `[[article]]` has the fields expected of it (no field: none), and
 
-* `path`; `fetched`, when that matters; `listed`, the date its sitemap gives; `second_page`, the
-  line that begins it; `charset`, if not UTF-8;
+* `path`; `fetched`, when that matters; `listed`, the date its sitemap gives; `inferred`, where its
+  date has no year; `second_page`, the line that begins it; `charset`, if not UTF-8;
 * `[article.printed]`: what the page shows instead of a field's value ("title", "date", "author",
   "iso": the timestamp of its structured data, ...);
 * `[article.markup]`: the HTML of the line of that number, or of what comes "after 3".
+
+A `[[list]]` is a page with a `heading` and every article as an `item`, or with the HTML of an
+`empty` one.
 """
 
 import json
