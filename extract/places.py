@@ -26,8 +26,8 @@ READ = 2_000  # characters of the text that are read for names at all
 MOST = 5  # places named
 LONGEST = 5  # words of a name
 # Weights of a name after an office and of a bare one.
-TITLE, FIRST, REST = (6.0, 4.0), (4.0, 2.5), (1.0, 0.4)
-DATELINE = 3.0
+TITLE, FIRST, REST = (8.0, 6.0), (4.0, 2.5), (1.0, 0.4)
+DATELINE = 2.0
 OUTLET = 1.0
 FAINT = 0.3  # of the weight: a name that says little, a district without a word that says it is one
 REGENCY = 1.8  # how much more a regency says than its province
@@ -37,6 +37,7 @@ SPREAD = 3  # provinces, or more, among which an article is about the country, w
 
 _PREFIX = re.compile(r"(?:kabupaten|kota)(?:administrasi)?(?=.)")
 _ISLANDS = re.compile(r"(?:kepulauan|kep|pulau)(?=.)")
+_DATELINE = tuple(",(-–—|:/")
 _LEVELS = {
     "province": ("province",),
     "regency": ("regency",),
@@ -126,7 +127,7 @@ def places(
     text = text[:READ]
     mentions = [
         *_Text(gazetteer, title, TITLE, TITLE).mentions(),
-        *_Text(gazetteer, text, FIRST, REST).mentions(),
+        *_Text(gazetteer, text, FIRST, REST, prose=True).mentions(),
     ]
     if dateline and dateline.casefold() not in gazetteer.words["desks"]:
         named = _Text(gazetteer, dateline.title(), TITLE, TITLE, sure=True).mentions()
@@ -160,13 +161,15 @@ def _home(province: str | None, regency: str | None) -> Home:
 @dataclass(frozen=True)
 class _Text:
     """A text that is read for names. `lead` and `rest` are the weights of a name after an office
-    and of a bare one; `sure` takes every name for a place's."""
+    and of a bare one; `sure` takes every name for a place's; `prose` may begin with a
+    dateline."""
 
     gazetteer: Gazetteer
     text: str
     lead: tuple[float, float]
     rest: tuple[float, float]
     sure: bool = False
+    prose: bool = False
 
     def mentions(self) -> Iterator[Mention]:
         text = self.text.title() if self.text.islower() else self.text
@@ -203,11 +206,8 @@ class _Text:
         after = found[end].text if end < len(found) else ""
         if key in lists["nowhere"] or near in lists["others"] or after in lists["after"]:
             return Mention((), 0)
-        if (
-            start == 0
-            and key in lists["desks"]
-            and text[last.end :].lstrip()[:1] in tuple(",(-–—|:/")
-        ):
+        opens = self.prose and start == 0 and text[last.end :].lstrip()[:1] in _DATELINE
+        if opens and key in lists["desks"]:
             return Mention((), 0)
         office = _office(gazetteer, near, far)
         areas = gazetteer.names.get(key, ())
@@ -237,6 +237,8 @@ class _Text:
             factor = FAINT
         if near in lists["plain"] and far != "wali" and far not in gazetteer.offices:
             office = None
+        if opens:
+            return Mention(areas, DATELINE)
         weights = self.lead if first.start < LEAD else self.rest
         return Mention(areas, factor * weights[0 if office and factor == 1 else 1])
 
