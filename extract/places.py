@@ -37,6 +37,7 @@ SPREAD = 3  # provinces, or more, among which an article is about the country, w
 
 _PREFIX = re.compile(r"(?:kabupaten|kota)(?:administrasi)?(?=.)")
 _ISLANDS = re.compile(r"(?:kepulauan|kep|pulau)(?=.)")
+_NUMBER = re.compile(r"\d+|[ivx]+")
 _DATELINE = tuple(",(-–—|:/")
 _LEVELS = {
     "province": ("province",),
@@ -204,6 +205,8 @@ class _Text:
         lists = gazetteer.words
         near, far = _before(found, start)
         after = found[end].text if end < len(found) else ""
+        if key in lists["leading"] and _follows(gazetteer, text, found, end):
+            return None
         if key in lists["nowhere"] or near in lists["others"] or after in lists["after"]:
             return Mention((), 0)
         opens = self.prose and start == 0 and text[last.end :].lstrip()[:1] in _DATELINE
@@ -213,8 +216,9 @@ class _Text:
         areas = gazetteer.names.get(key, ())
         factor = 1.0
         if office == "district":
-            areas += gazetteer.districts.get(key, ())
-            areas = tuple(a for a in areas if a.level != "province") or areas
+            found_districts = gazetteer.districts.get(key, ())
+            within = {gazetteer.regency(d) for d in found_districts}
+            areas = (*found_districts, *(a for a in areas if a not in within))
         certain = self.sure or near in gazetteer.offices or near in lists["before"]
         told = certain or _capital_tells(text, found, start, titled)
         if not areas:
@@ -246,7 +250,7 @@ class _Text:
 def _before(found: list[Word], start: int) -> tuple[str, str]:
     """The two words before a name, the numbers and "Negeri" of a school or court left out."""
     before = [w.text for w in found[max(0, start - 4) : start]]
-    said = [w for w in reversed(before) if not w.isdigit() and w != "negeri"]
+    said = [w for w in reversed(before) if not _NUMBER.fullmatch(w) and w != "negeri"]
     return (*said, "", "")[0], (*said, "", "")[1]
 
 
@@ -273,6 +277,13 @@ def _capital_tells(text: str, found: list[Word], start: int, titled: bool) -> bo
     return text[last.start].islower() and text[last.end : found[start].start].isspace()
 
 
+def _follows(gazetteer: Gazetteer, text: str, found: list[Word], end: int) -> bool:
+    """Whether another name stands right behind the word `end` - 1."""
+    if end == len(found) or not text[found[end - 1].end : found[end].start].isspace():
+        return False
+    return bool(gazetteer.beginning([w.text for w in found[end : end + LONGEST]], 0))
+
+
 def _level(area: Place) -> str:
     if area.level != "regency":
         return area.level
@@ -281,7 +292,7 @@ def _level(area: Place) -> str:
 
 def _lean(gazetteer: Gazetteer, text: str) -> str:
     """Whether an article speaks of a city's offices or of a regency's."""
-    said = text.lower().replace("wali kota", "walikota")
+    said = " ".join(["", *text.lower().split()]).replace("wali kota", "walikota")
     cities = sum(said.count(" " + word) for word in gazetteer.words["cities"])
     regencies = sum(said.count(" " + word) for word in gazetteer.words["regencies"])
     return "city" if cities > regencies else "regency" if regencies > cities else ""
@@ -397,7 +408,7 @@ def load() -> Gazetteer:
         for short, full in data[table].items():
             for name in [full] if isinstance(full, str) else full:
                 names[_key(short)][called(name, f"{table}.{short}")] = None
-    keyed = ("common", "faint", "nowhere", "desks", "unlikely", "city_first")
+    keyed = ("common", "leading", "faint", "nowhere", "desks", "unlikely", "city_first")
     lists = {
         name: frozenset(_key(w) if name in keyed else w for w in found)
         for name, found in data["words"].items()
