@@ -77,7 +77,8 @@ class Gazetteer:
         bare = (key, _PREFIX.sub("", key, count=1))
         found = [a for b in bare for a in self.names.get(b, ()) if a.level == level]
         exact = [a for a in found if _key(a.name) == key]
-        return next(iter(exact or found), None)
+        city = [a for a in found if _level(a) == "city" and key in self.words["city_first"]]
+        return next(iter(exact or city or found), None)
 
     def beginning(self, texts: list[str], start: int) -> list[tuple[int, str]]:
         """The names that begin at the word `start`: where each ends, and its key."""
@@ -209,6 +210,10 @@ class _Text:
             return None
         if key in lists["nowhere"] or near in lists["others"] or after in lists["after"]:
             return Mention((), 0)
+        if near in lists["passing"] or far in lists["passing"]:
+            return Mention((), 0)
+        if near in lists["villages"] and _follows(gazetteer, text, found, end + 1):
+            return None  # "the village head of Tegal Jaya in Inhil"
         opens = self.prose and start == 0 and text[last.end :].lstrip()[:1] in _DATELINE
         if opens and key in lists["desks"]:
             return Mention((), 0)
@@ -233,11 +238,7 @@ class _Text:
             areas = tuple(a for a in areas if _level(a) in wanted) or areas
         elif after == "kota" and text[found[end].start].isupper():
             areas = tuple(a for a in areas if _level(a) == "city") or areas
-        if (
-            (key in lists["faint"] and not office)
-            or near in lists["passing"]
-            or far in lists["passing"]
-        ):
+        if not office and (near in lists["villages"] or key in lists["faint"]):
             factor = FAINT
         if near in lists["plain"] and far != "wali" and far not in gazetteer.offices:
             office = None
@@ -279,7 +280,7 @@ def _capital_tells(text: str, found: list[Word], start: int, titled: bool) -> bo
 
 def _follows(gazetteer: Gazetteer, text: str, found: list[Word], end: int) -> bool:
     """Whether another name stands right behind the word `end` - 1."""
-    if end == len(found) or not text[found[end - 1].end : found[end].start].isspace():
+    if end >= len(found) or not text[found[end - 1].end : found[end].start].isspace():
         return False
     return bool(gazetteer.beginning([w.text for w in found[end : end + LONGEST]], 0))
 
@@ -348,7 +349,10 @@ def _rank(gazetteer: Gazetteer, scores: Mapping[Place, float], home: Home) -> tu
     if not provinces:
         return ()
     likeliest = max(provinces, key=lambda name: provinces[name])
-    if len(provinces) >= SPREAD and 2 * provinces[likeliest] < total:
+    others = sorted(provinces.values())[-2:-1]
+    if others == [provinces[likeliest]] or (
+        len(provinces) >= SPREAD and 2 * provinces[likeliest] < total
+    ):
         return ()
     whole = gazetteer.named(likeliest, "province")
     assert whole
