@@ -18,7 +18,7 @@ from lxml.html import HtmlElement
 from trafilatura import bare_extraction
 from trafilatura.settings import Document
 
-from extract.dates import is_imprint
+from extract.dates import date_in, is_imprint
 
 BOILERPLATE: dict[str, Any] = tomllib.loads(
     files("extract").joinpath("data/boilerplate.toml").read_text("utf-8")
@@ -40,10 +40,12 @@ _NAMES = re.compile(
     r"(?:^|[\s_-])(?:" + "|".join(BOILERPLATE["names"]) + r")(?=$|[\s_-])", re.IGNORECASE
 )
 
-_DEAD = re.findall(
-    r"[\w-]+",
-    "script style noscript iframe button input select textarea svg nav footer template dialog "
-    "object embed audio video canvas map amp-ad amp-sidebar amp-social-share",
+_DEAD = frozenset(
+    re.findall(
+        r"[\w-]+",
+        "script style noscript iframe button input select textarea svg nav footer template dialog "
+        "object embed audio video canvas map amp-ad amp-sidebar amp-social-share",
+    )
 )
 _BLOCKS = frozenset(
     re.findall(
@@ -53,7 +55,8 @@ _BLOCKS = frozenset(
         "summary table tbody tfoot thead tr ul",
     )
 )
-_HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
+HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
+_APART = frozenset(["td", "th", "img", "time", "abbr"])  # no word goes on from or into these
 _LEAVES = frozenset(["p", "li", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "tr"])
 _SENTENCE_END = re.compile(r"[.!?…:;,)\]][\"'”’»)\]]*$|[”\"]$")
 _SUFFIXES = re.compile(r"(?:nya|lah|kah|pun|ku|mu)\b")  # may follow a link without a space
@@ -69,11 +72,13 @@ _LONGEST_BOILERPLATE = 400  # characters
 @dataclass(slots=True)
 class Block:
     """A run of text between block boundaries or line breaks: its holder, its text with single
-    spaces, and how many of its characters stand in links."""
+    spaces, how many of its characters stand in links, and the last picture before its end that no
+    earlier block has."""
 
     element: HtmlElement
     text: str
     linked: int
+    picture: HtmlElement | None = None
 
     @property
     def prose(self) -> int:
@@ -90,18 +95,51 @@ def prune(root: HtmlElement) -> None:
     """Take the furniture out of the tree, in place: scripts, menus, forms, and what its class or
     id names as ads, related headlines, comments and the like."""
     for element in list(root.iter(*_DEAD)):
-        element.drop_tree()
+        _drop(element)
     whole = _length(root) or 1
     headline = root.find(".//h1")
     kept = {headline, *headline.iterancestors()} if headline is not None else set()
     for element in list(root.iter("form", "aside")):
         if element not in kept and _length(element) < 0.4 * whole:
-            element.drop_tree()
+            _drop(element)
     for element in root.xpath("//body//*[@class or @id or @hidden or @style]"):
-        if element in kept or not _is_furniture(element) or _is_in_sentence(element):
+        if element in kept or element.getparent() is None or not _is_furniture(element):
+            continue
+        if _is_in_sentence(element):
             continue
         if _length(element) < 0.4 * whole:
-            element.drop_tree()
+            _drop(element)
+
+
+def _drop(element: HtmlElement) -> None:
+    """Take furniture out; if it holds a date, like the bar of bylines and share buttons that some
+    themes have below the headline, leave that."""
+    if element.getparent() is None:  # its holder was emptied
+        return
+    text = _short_text(element)
+    date = date_in(text) if any(map(str.isdigit, text)) else None
+    if date and element.tag not in _DEAD - {"footer"} and 2 * _linked(element) < len(text):
+        tail = element.tail
+        element.clear()
+        element.tag, element.text, element.tail = "div", date, tail
+    else:
+        element.drop_tree()
+
+
+def _short_text(element: HtmlElement) -> str:
+    """The text of an element, "" if that is long."""
+    parts, length = [], 0
+    for part in element.itertext():
+        parts.append(part)
+        length += len(part)
+        if length > 1000:
+            return ""
+    text = " ".join(" ".join(parts).split())
+    return text if len(text) < 300 else ""
+
+
+def _linked(element: HtmlElement) -> int:
+    return sum(len(" ".join(link.text_content().split())) for link in element.iter("a"))
 
 
 def _is_furniture(element: HtmlElement) -> bool:
@@ -151,6 +189,7 @@ class _Reader:
         self._link: int | None = None  # where in the run the open link began
         self._dropped: int | None = None  # where in the run a link was dropped last
         self._broken = False
+        self._picture: HtmlElement | None = None
 
     def open(self, element: HtmlElement) -> None:
         tag = element.tag
@@ -164,8 +203,10 @@ class _Reader:
             if _glued(self._run, element.text):
                 self._run.append(" ")
             self._link = len(self._run)
-        elif tag in ("td", "th", "img"):
+        elif tag in _APART:
             self._run.append(" ")
+            if tag == "img":
+                self._picture = element
         self._run.append(element.text or "")
 
     def shut(self, element: HtmlElement) -> None:
@@ -176,6 +217,8 @@ class _Reader:
             self._end_link()
             if _glued(self._run, element.tail) and not _SUFFIXES.match(element.tail):
                 self._run.append(" ")
+        elif element.tag in _APART:
+            self._run.append(" ")
         if element is not self._root:
             self._run.append(element.tail or "")
 
@@ -215,7 +258,8 @@ class _Reader:
             ):
                 last.text, last.linked = f"{last.text} {text}", last.linked + linked
             else:
-                self.found.append(Block(self._holders[-1], text, linked))
+                self.found.append(Block(self._holders[-1], text, linked, self._picture))
+                self._picture = None
         self._run.clear()
         self._linked, self._dropped, self._broken = 0, None, False
 
@@ -311,7 +355,7 @@ def article_lines(found: list[Block], title: str) -> list[str]:
         line = block.text
         if prose >= 2 and COMMENTS.fullmatch(line):
             break
-        heading = block.element.tag in _HEADINGS
+        heading = block.element.tag in HEADINGS
         announces = (
             (SEE_ALSO.match(line) is not None and len(line) < 200)
             or (_RELATED.fullmatch(line) is not None and is_boilerplate(line))

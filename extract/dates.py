@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -227,6 +227,15 @@ def _at(day: date, found: re.Match[str], zone: ZoneInfo) -> Stamp | None:
         return Stamp(_in_zone(at, zone), True, not at.utcoffset(), clock)
     except (ValueError, OverflowError):
         return None
+
+
+def date_in(text: str) -> str | None:
+    """The one date in a text, as it stands there; None if there are several or it is that of a
+    change."""
+    found = list(islice(VISIBLE.finditer(text), 3)) or list(islice(_YEARLESS.finditer(text), 3))
+    if len(found) != 1 or _UPDATED.search(text[max(found[0].start() - 20, 0) : found[0].start()]):
+        return None
+    return found[0][0].strip()
 
 
 def is_imprint(line: str) -> bool:

@@ -5,12 +5,14 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml.html import HtmlElement
 
 from extract.clean import BOILERPLATE, BYLINE, Block, compiled
+from extract.dates import VISIBLE
 
 _ARTICLE_TYPES = frozenset(
     [
@@ -46,10 +48,11 @@ _PUBLISHED = re.findall(  # meta names, the surest first
 @dataclass(slots=True)
 class Meta:
     """The structured data of a page: the article's JSON-LD object ({} without), `meta` tags by
-    lower-case name, the labels (section, breadcrumb) it carries."""
+    lower-case name, `keywords` (article:tag), the labels (section, breadcrumb) it carries."""
 
     article: dict[str, Any]
     tags: dict[str, str]
+    keywords: list[str]
     title_tag: str
     breadcrumb: list[str] = field(default_factory=list)
 
@@ -64,11 +67,14 @@ class Meta:
 def read_meta(root: HtmlElement, url: str) -> Meta:
     """Read the structured data of a whole page, before anything is taken out of it."""
     tags: dict[str, str] = {}
+    keywords = []
     for tag in root.iter("meta"):
         name = tag.get("property") or tag.get("name") or tag.get("itemprop")
         content = (tag.get("content") or "").strip()
         if name and content:
             tags.setdefault(name.lower(), content)
+            if name.lower() in ("article:tag", "og:article:tag"):
+                keywords.append(content)
     objects = list(_objects(root))
     articles = [o for o in objects if _types(o) & _ARTICLE_TYPES]
     path = urlsplit(url).path.rstrip("/")
@@ -83,6 +89,7 @@ def read_meta(root: HtmlElement, url: str) -> Meta:
     return Meta(
         article=article,
         tags=tags,
+        keywords=keywords,
         title_tag=_clean(title.text_content() if title is not None else ""),
         breadcrumb=[*_breadcrumb(objects), *_visible_breadcrumb(root)],
     )
@@ -143,14 +150,18 @@ def stamps(meta: Meta, root: HtmlElement) -> list[tuple[str, str]]:
         if isinstance(value := meta.article.get(key), str)
     ]
     found += [("meta", meta.tags[name]) for name in _PUBLISHED if name in meta.tags]
-    times = root.xpath("//time[@datetime] | //*[@itemprop='datePublished'][@content or @datetime]")
+    times = root.xpath(
+        "//time[@datetime] | //*[@itemprop='datePublished'][@content or @datetime or @title]"
+        " | //abbr[@title][contains(@class, 'published')]"
+    )
     named: list[tuple[str, str]] = []
     others: list[tuple[str, str]] = []
     for time in times[:50]:
         about = f"{time.get('class')} {time.get('itemprop')}".lower()
         if ("updated" in about and "published" not in about) or "modified" in about:
             continue
-        value = ("time", time.get("datetime") or time.get("content") or "")
+        said = time.get("datetime") or time.get("content") or time.get("title") or ""
+        value = ("time", said)
         marked = time.get("pubdate") is not None or "publish" in about or "entry-date" in about
         (named if marked else others).append(value)
     return found + named[:1] + (others[:1] if len(others) == 1 else [])
@@ -285,7 +296,7 @@ def authors(
 def _text_of(element: HtmlElement) -> str:
     named = element.xpath(".//*[@itemprop='name']")
     target = named[0] if named else element
-    return _clean(target.get("content") or target.text_content())
+    return _clean(target.get("content") or " ".join(target.itertext()))
 
 
 def _names(value: Any) -> Iterator[str]:
@@ -299,6 +310,7 @@ def _people(text: str, site_names: set[str]) -> Iterator[str]:
     text = re.sub(r"\W*\bpenulis\b\W*$", "", _clean(text), flags=re.IGNORECASE)
     if found := BYLINE.match(text):
         text = found[1]
+    text = VISIBLE.sub(";", text)
     for part in re.split(
         r"\s*[;|/]\s*|,\s+|\s+[-–]\s+|\s+(?:dan|and|&)\s+|\s*\b(?:Editor|Redaktur|Penyunting)\b.*",
         text,
@@ -315,15 +327,124 @@ def _people(text: str, site_names: set[str]) -> Iterator[str]:
             yield name
 
 
-def section(meta: Meta, url: str, outlet: str) -> str | None:
-    """The section the outlet filed it under."""
+def filed_under(root: HtmlElement, title: str) -> list[str]:
+    """What the links beside a whole page's headline call its section."""
+    headline = _heading(root, title)
+    if headline is None:
+        return []
+    box = {e for e in islice(headline.iterancestors(), 4) if e.tag not in ("body", "html")}
+    return [
+        text
+        for link in root.xpath(_SECTION_LINKS)[:50]
+        if box & {*islice(link.iterancestors(), 5)}
+        and 2 < len(text := _clean(link.text_content())) <= 40
+    ]
+
+
+_SECTION_LINKS = "//a[contains(@rel, 'category')] | " + " | ".join(
+    f"//*[contains(@class, '{name}')][self::div or self::span or self::li or self::dd or self::ul"
+    " or self::p or self::a]/descendant-or-self::a"
+    for name in ("kanal", "rubrik", "categor", "kategori", "cat-links")
+)
+
+
+def _heading(root: HtmlElement, title: str) -> HtmlElement | None:
+    """The heading that prints the title, or else the first of the highest rank."""
+    wanted = _fold(title)
+    same = (h for h in root.iter("h1", "h2", "h3") if _fold(h.text_content()) == wanted)
+    return next(same, root.find(".//h1"))
+
+
+def section(meta: Meta, filed: list[str], url: str, outlet: str) -> str | None:
+    """The section the outlet filed it under: by structured data, breadcrumb, or the links
+    (`filed`) beside the headline."""
     for value in (meta.article.get("articleSection"), meta.tags.get("article:section")):
         first = value[0] if isinstance(value, list) and value else value
         if isinstance(first, str) and first.strip():
             return _clean(first)
     names = _site_names(meta, url, outlet) | {"home", "beranda", "depan", ""}
-    trail = [c for c in meta.breadcrumb if _fold(c) not in names]
+    trail = [c for c in (*meta.breadcrumb, *filed) if _fold(c) not in names]
     return trail[0] if trail else None
+
+
+def printed_tags(root: HtmlElement, title: str) -> list[str]:
+    """The tags that a whole page prints for its article: the first group of links that are marked
+    so, outside menus, sidebars and lists of what is popular."""
+    headline = _heading(root, title)
+    around = {*headline.iterancestors()} if headline is not None else set()
+    for holder in root.xpath(_TAG_HOLDERS)[:100]:
+        box = holder.getparent() if holder.tag == "a" else holder
+        if holder.tag != "a" and not _TAG_NAMES.search(_names_of(holder)):
+            continue
+        if any(
+            e not in around and (e.tag in _OUTER or _ELSEWHERE.search(_names_of(e)))
+            for e in (box, *box.iterancestors())
+        ):
+            continue
+        links = [
+            _clean(e.text_content()) for e in box.iter("a") if "category" not in e.get("rel", "")
+        ]
+        beside = len(_clean(box.text_content())) - sum(map(len, links))
+        if links and max(map(len, links)) <= 60 and beside <= 30 + 2 * len(links):
+            return links[:40]
+    return []
+
+
+_TAG_HOLDERS = (
+    "//a[@rel='tag' or starts-with(@rel, 'tag ')]"
+    " | //*[self::div or self::p or self::ul or self::span or self::section or self::footer]"
+    "[contains(@class, 'tag') or contains(@class, 'label') or contains(@class, 'topi')"
+    " or contains(@class, 'keyword') or contains(@id, 'tag')]"
+)
+_TAG_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:tags?|labels?|topi[ck]s?|keywords?|tag\w*(?:list|links?|box|cloud\d*))(?=$|[\s_-])",
+    re.IGNORECASE,
+)
+_OUTER = frozenset(("nav", "aside", "header"))
+_ELSEWHERE = re.compile(
+    r"(?:^|[\s_-])(?:sidebar|widget\w*|trending\w*|popul[ae]r|terpopuler|hot|menu|navbar|colophon"
+    r"|site-footer|tag-?cloud|related\w*|terkait|breadcrumbs?)(?=$|[\s_-])",
+    re.IGNORECASE,
+)
+
+
+def _names_of(element: HtmlElement) -> str:
+    return f"{element.get('class') or ''} {element.get('id') or ''}"[:400]
+
+
+def tags(meta: Meta, printed: list[str], said: str, url: str, outlet: str) -> tuple[str, ...]:
+    """The article's own keywords: those printed on the page, else those of its structured data.
+
+    A site's standing keywords are told by what the article says (`said`, its title and text): they
+    seldom occur in it.
+    """
+    names = _site_names(meta, url, outlet)
+    given = meta.article.get("keywords")
+    listed = given if isinstance(given, list) else str(given or "").split(",")
+    standing = next((meta.tags[n] for n in ("news_keywords", "keywords") if n in meta.tags), "")
+    known = said.casefold()
+    for source, share in (
+        (printed, 0.0),
+        (meta.keywords if len(meta.keywords) > 1 else ",".join(meta.keywords).split(","), 0.0),
+        ([k for k in listed if isinstance(k, str)], 0.01),
+        (standing.split(","), 0.5),
+    ):
+        found = {
+            tag.casefold(): tag
+            for text in source
+            if 1 < len(tag := _clean(text).strip(" #")) <= 60 and _fold(tag) not in names
+        }
+        if found and sum(tag in known for tag in found) >= share * len(found):
+            return tuple(found.values())[:20]
+    return ()
+
+
+def caption(meta: Meta) -> str:
+    """What the structured data print under the article's picture, "" for nothing."""
+    image = meta.article.get("image")
+    first = image[0] if isinstance(image, list) and image else image
+    said = first.get("caption") if isinstance(first, dict) else None
+    return _clean(said) if isinstance(said, str) else ""
 
 
 def is_paid(meta: Meta, title: str, lines: list[str], root: HtmlElement) -> bool:
@@ -363,10 +484,15 @@ def image(meta: Meta, url: str) -> str | None:
         return None
 
 
+_INDONESIAN = re.findall(
+    r"\w+", "yang dan di untuk dengan dari dalam ini itu pada akan tidak ke oleh karena juga bahwa"
+)
+
+
 def language(root: HtmlElement, text: str) -> str | None:
     """The text's language: Indonesian is known by its commonest words, whatever the page claims."""
     words = Counter(re.findall(r"[a-z]+", text.lower()))
-    common = sum(words[w] for w in ("yang", "dan", "di", "untuk", "dengan", "dari", "dalam", "ini"))
+    common = sum(words[w] for w in _INDONESIAN)
     if common > 0.04 * max(words.total(), 1):
         return "id"
     claimed = (root.get("lang") or "").strip().lower()[:2]

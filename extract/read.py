@@ -22,6 +22,7 @@ from w3lib.encoding import (
 
 from extract import dates, meta
 from extract.article import Article, Page
+from extract.captions import Caption, captions, first_picture, lead, without
 from extract.clean import (
     BOILERPLATE,
     Block,
@@ -29,6 +30,7 @@ from extract.clean import (
     article_lines,
     blocks,
     compiled,
+    is_boilerplate,
     is_list,
     prune,
 )
@@ -93,10 +95,15 @@ def _read_page(
         return None
     links = pager_links(root, page.url)
     given = meta.stamps(about, root)
+    printed = meta.printed_tags(root, title)
+    filed = meta.filed_under(root, title)
     prune(root)
     everything = blocks(root)
     place = meta.headline_place(everything, title)
-    found = article_blocks(root, everything, place)
+    under = captions(everything, place)
+    found = without(article_blocks(root, everything, place), under)
+    if not found:
+        return None
     lines = [mend(line) for line in article_lines(found, title)]
     if sum(map(len, lines)) < least:
         return None
@@ -107,6 +114,8 @@ def _read_page(
         given, near, url=page.url, zone=zone, fetched=page.fetched, listed=listed
     ) or (None, None)
     text = "\n".join(lines)
+    beginning = _beginning(everything, found, place)
+    image = meta.image(about, page.url) or first_picture(beginning, page.url)
     host = urlsplit(page.url).hostname or ""
     return Article(
         url=page.url,
@@ -117,8 +126,10 @@ def _read_page(
         published_from=source,
         published_inferred=when is not None and when.inferred,
         dateline=read_dateline(lines[:6], outlet, host),
-        section=meta.section(about, page.url, outlet),
-        image=meta.image(about, page.url),
+        section=meta.section(about, filed, page.url, outlet),
+        tags=tuple(map(mend, meta.tags(about, printed, f"{title} {text}", page.url, outlet))),
+        image=image,
+        caption=_caption(lead(under, image, beginning), about, title),
         language=meta.language(root, text),
         paid=meta.is_paid(about, title, lines, root),
         pages=links,
@@ -148,6 +159,21 @@ def _around(everything: list[Block], found: list[Block], headline: int | None) -
     ]
     at_end = [b for b in found[-3:] if not _is_text(b.text)]
     return [b.text for b in (*below, *reversed(above), *at_end) if len(b.text) < 120]
+
+
+def _beginning(everything: list[Block], found: list[Block], headline: int | None) -> list[Block]:
+    """What stands around the headline and before the article's third paragraph."""
+    third = found[min(2, len(found) - 1)]
+    end = next((i for i, b in enumerate(everything) if b is third), len(everything))
+    return everything[max((headline or 0) - 6, 0) : end]
+
+
+def _caption(printed: Caption | None, about: meta.Meta, title: str) -> str | None:
+    """The lead picture's caption: the printed one, or else what the structured data say."""
+    for text in (printed.text if printed else "", meta.caption(about)):
+        if text and not is_boilerplate(text) and text.casefold() != title.casefold():
+            return mend(text)
+    return None
 
 
 def _is_text(line: str) -> bool:

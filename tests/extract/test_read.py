@@ -473,9 +473,10 @@ def test_saved_article_matches_what_its_publisher_printed() -> None:
     assert list(found.authors) == expected["authors"]
     assert found.published == datetime.fromisoformat(expected["publishing_date"])
     paragraphs = [p for s in expected["body"]["sections"] for p in s["paragraphs"]]
-    caption, *lines = found.text.split("\n")
-    assert caption.startswith(expected["images"][0]["caption"])
-    assert lines == paragraphs
+    assert found.text.split("\n") == paragraphs
+    assert found.caption is not None
+    assert found.caption.startswith(expected["images"][0]["caption"])
+    assert list(found.tags) == expected["topics"]
 
 
 def test_furniture_of_a_whole_theme_goes() -> None:

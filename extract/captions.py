@@ -1,0 +1,137 @@
+"""What is printed under an article's pictures; no part of its text."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from lxml.html import HtmlElement
+
+from extract.clean import HEADINGS, Block
+
+_CAPTION = re.compile(r"caption|(?:^|[\s_-])(?:keterangan|cap)(?=$|[\s_-])", re.IGNORECASE)
+_PICTURE = re.compile(
+    r"(?:^|[\s_-])(?:(?:images?|img|photos?|foto|pictures?|gambar)[a-z]*|pic|thumb(?:nail)?|featured"
+    r"|wp-caption|\w*caption)(?=$|[\s_-])",
+    re.IGNORECASE,
+)
+_INNOCENT = re.compile(r"(?:has|no|with)-\S+|(?:wp-)?post-\d+\S*", re.IGNORECASE)
+_SIZE = re.compile(r"(?:[-_]?\d{2,4}x\d{2,4}|-scaled|-e\d{8,}|-1)+$")
+_NO_PICTURE = re.compile(
+    r"avatar|gravatar|logo|icon|emoji|pixel|blank|spacer|banner|iklan|profil", re.IGNORECASE
+)
+_LONGEST = 700  # characters of a caption
+
+
+class Caption(NamedTuple):
+    """The blocks that stand under one picture, and the last part of its address."""
+
+    blocks: tuple[Block, ...]
+    picture: str
+
+    @property
+    def text(self) -> str:
+        return " ".join(block.text for block in self.blocks)
+
+
+def captions(everything: Sequence[Block], headline: int | None) -> list[Caption]:
+    """The captions among a page's blocks, in order."""
+    above = everything[headline].element if headline is not None else None
+    outer = {*above.iterancestors()} if above is not None else set()
+    found: dict[HtmlElement, list[Block]] = {}
+    for block in everything:
+        if block.element is not above and len(block.text) <= _LONGEST:
+            box = _box(block, outer)
+            if box is not None:
+                found.setdefault(box, []).append(block)
+    return [Caption(tuple(held), _picture(box)) for box, held in found.items()]
+
+
+def without(found: Sequence[Block], under: Sequence[Caption]) -> list[Block]:
+    """The blocks that are no captions."""
+    theirs = {id(block) for caption in under for block in caption.blocks}
+    return [block for block in found if id(block) not in theirs]
+
+
+def lead(found: Sequence[Caption], image: str | None, before: Sequence[Block]) -> Caption | None:
+    """The caption of the lead picture: of `image`, else the first among the blocks `before` the
+    article's text has well begun."""
+    name = _name(image or "")
+    named = (caption for caption in found if name and caption.picture == name)
+    first = (c for c in found if any(block is b for block in c.blocks for b in before))
+    return next(named, None) or next(first, None)
+
+
+def _box(block: Block, outer: set[HtmlElement]) -> HtmlElement | None:
+    """The caption or the box with a picture that `block` belongs to."""
+    for box in islice(_upward(block.element), 5):
+        if box in outer or box.tag in ("body", "html", "article", "main"):
+            return None
+        if box.tag in HEADINGS:
+            return None
+        names = " ".join(
+            n
+            for n in f"{box.get('class') or ''} {box.get('id') or ''}"[:400].split()
+            if not _INNOCENT.fullmatch(n)
+        )
+        labelled = box.tag == "figcaption" or _CAPTION.search(names)
+        pictured = not block.is_link and (box.tag == "figure" or _PICTURE.search(names))
+        if (labelled or (pictured and box.find(".//img") is not None)) and _is_short(box):
+            return box
+    return None
+
+
+def _upward(element: HtmlElement) -> Iterator[HtmlElement]:
+    yield element
+    yield from element.iterancestors()
+
+
+def _is_short(box: HtmlElement) -> bool:
+    length = 0
+    for text in box.itertext():
+        length += len(text.strip())
+        if length > _LONGEST:
+            return False
+    return box.find(".//h1") is None and box.find(".//h2") is None
+
+
+def _picture(box: HtmlElement) -> str:
+    """The name of the picture in or just before a box."""
+    for holder in islice(_upward(box), 3):
+        picture = holder.find(".//img")
+        if picture is not None:
+            return _name(_source(picture))
+    return ""
+
+
+def first_picture(before: Sequence[Block], url: str) -> str | None:
+    """The address of the first picture among the blocks `before` the article's text has well
+    begun; no icon, portrait or advertisement."""
+    for block in before:
+        picture = block.picture
+        if picture is None or _NO_PICTURE.search(
+            " ".join(filter(None, map(picture.get, ("class", "src", "alt"))))[:400]
+        ):
+            continue
+        width = picture.get("width") or ""
+        if (source := _source(picture)) and not (width.isdecimal() and int(width) < 150):
+            try:
+                return urljoin(url, source)
+            except ValueError:
+                continue
+    return None
+
+
+def _source(picture: HtmlElement) -> str:
+    said = (picture.get(name) for name in ("data-src", "data-lazy-src", "data-original", "src"))
+    return next((s.strip() for s in said if s and not s.startswith("data:")), "")
+
+
+def _name(address: str) -> str:
+    """The name of a picture without its size and ending."""
+    try:
+        path = urlsplit(address).path
+    except ValueError:
+        return ""
+    return _SIZE.sub("", path.rpartition("/")[2].rpartition(".")[0][-200:])
