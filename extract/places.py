@@ -195,57 +195,60 @@ class _Text:
         self, key: str, text: str, found: list[Word], start: int, end: int, titled: bool
     ) -> Mention | None:
         """What the name of the words `start` to `end` means, None where it is not one."""
-        gazetteer, first, last = self.gazetteer, found[start], found[end - 1]
-        glued = (
-            text[first.start - 1 : first.start].isalnum() or text[last.end : last.end + 1].isalnum()
-        )
-        if glued or text[last.start].islower():
+        gazetteer, lists = self.gazetteer, self.gazetteer.words
+        first, last = found[start].start, found[end - 1].end
+        printed = text[first:last]
+        glued = text[first - 1 : first].isalnum() or text[last : last + 1].isalnum()
+        if glued or text[found[end - 1].start].islower():
             return None
-        if key in gazetteer.initials and not text[first.start : last.end].isupper():
+        if key in gazetteer.initials and not printed.isupper():
             return None
-        lists = gazetteer.words
         near, far = _before(found, start)
         after = found[end].text if end < len(found) else ""
         if key in lists["leading"] and _follows(gazetteer, text, found, end):
             return None
-        if key in lists["nowhere"] or near in lists["others"] or after in lists["after"]:
-            return Mention((), 0)
-        if near in lists["passing"] or far in lists["passing"]:
-            return Mention((), 0)
         if near in lists["villages"] and _follows(gazetteer, text, found, end + 1):
             return None  # "the village head of Tegal Jaya in Inhil"
-        opens = self.prose and start == 0 and text[last.end :].lstrip()[:1] in _DATELINE
-        if opens and key in lists["desks"]:
+        opens = self.prose and start == 0 and text[last:].lstrip()[:1] in _DATELINE
+        if (
+            key in lists["nowhere"]
+            or near in lists["others"]
+            or after in lists["after"]
+            or {near, far} & lists["passing"]
+            or (opens and key in lists["desks"])
+        ):
             return Mention((), 0)
         office = _office(gazetteer, near, far)
-        areas = gazetteer.names.get(key, ())
-        factor = 1.0
-        if office == "district":
-            found_districts = gazetteer.districts.get(key, ())
-            within = {gazetteer.regency(d) for d in found_districts}
-            areas = (*found_districts, *(a for a in areas if a not in within))
-        certain = self.sure or near in gazetteer.offices or near in lists["before"]
-        told = certain or _capital_tells(text, found, start, titled)
-        if not areas:
-            areas = gazetteer.districts[key]
-            factor = FAINT
-            if not told or key in lists["unlikely"] or key.startswith(("kota", "kabupaten")):
-                return None
-        elif key in lists["common"] and not told:
+        behind = after == "kota" and text[found[end].start].isupper()
+        areas = self._areas(key, "city" if behind and office != "district" else office)
+        told = (
+            self.sure
+            or near in gazetteer.offices
+            or near in lists["before"]
+            or _capital_tells(text, found, start, titled)
+        )
+        bare = areas[0].level == "district" and office != "district"
+        if not told and (bare or key in lists["common"]):
             return None
-        if office in _LEVELS:
-            wanted = _LEVELS[office]
-            areas = tuple(a for a in areas if _level(a) in wanted) or areas
-        elif after == "kota" and text[found[end].start].isupper():
-            areas = tuple(a for a in areas if _level(a) == "city") or areas
-        if not office and (near in lists["villages"] or key in lists["faint"]):
-            factor = FAINT
-        if near in lists["plain"] and far != "wali" and far not in gazetteer.offices:
-            office = None
+        if bare and (key in lists["unlikely"] or key.startswith(("kota", "kabupaten"))):
+            return None
         if opens:
             return Mention(areas, DATELINE)
-        weights = self.lead if first.start < LEAD else self.rest
-        return Mention(areas, factor * weights[0 if office and factor == 1 else 1])
+        if near in lists["plain"] and far != "wali" and far not in gazetteer.offices:
+            office = None
+        faint = bare or (not office and (near in lists["villages"] or key in lists["faint"]))
+        with_office, alone = self.lead if first < LEAD else self.rest
+        return Mention(areas, alone * FAINT if faint else with_office if office else alone)
+
+    def _areas(self, key: str, office: str | None) -> tuple[Place, ...]:
+        """The areas a name may mean after `office`."""
+        names = self.gazetteer.names.get(key, ())
+        districts = self.gazetteer.districts.get(key, ())
+        if office == "district":
+            within = {self.gazetteer.regency(d) for d in districts}
+            return (*districts, *(a for a in names if a not in within))
+        wanted = _LEVELS.get(office or "", _ORDER)
+        return tuple(a for a in names if _level(a) in wanted) or names or districts
 
 
 def _before(found: list[Word], start: int) -> tuple[str, str]:
@@ -282,7 +285,8 @@ def _follows(gazetteer: Gazetteer, text: str, found: list[Word], end: int) -> bo
     """Whether another name stands right behind the word `end` - 1."""
     if end >= len(found) or not text[found[end - 1].end : found[end].start].isspace():
         return False
-    return bool(gazetteer.beginning([w.text for w in found[end : end + LONGEST]], 0))
+    capital = text[found[end].start].isupper()
+    return capital and bool(gazetteer.beginning([w.text for w in found[end : end + LONGEST]], 0))
 
 
 def _level(area: Place) -> str:
@@ -307,8 +311,8 @@ def _choose(
     lean: str,
 ) -> Place | None:
     """Which of several areas of one name is meant: one named clearly elsewhere, else the outlet's
-    own, else what the article speaks of, else the province, the regency, the city; None where
-    nothing tells several districts apart."""
+    own, else what the article speaks of, else the province, the regency, the city. Where nothing
+    tells several districts apart it is the province they share, or None."""
     if len(areas) == 1:
         return areas[0]
     named = {area.province for area in scores}
@@ -332,14 +336,15 @@ def _choose(
             -_ORDER.index(_level(a)),
         ),
     )
-    if best.level == "district" and not any(evidence(best)):
-        return None
-    return best
+    if best.level != "district" or any(evidence(best)):
+        return best
+    shared = {area.province for area in areas}
+    return gazetteer.named(best.province, "province") if len(shared) == 1 else None
 
 
 def _rank(gazetteer: Gazetteer, scores: Mapping[Place, float], home: Home) -> tuple[Place, ...]:
-    """The areas by likelihood: those of the likeliest province first, in it a regency that stands
-    out before the province, which it implies; what scores under half of the first is left."""
+    """The areas by likelihood, those of the likeliest province first; what scores under half of
+    the best is left. None where the country is meant, or nothing tells two provinces apart."""
     provinces: defaultdict[str, float] = defaultdict(float)
     for area, score in scores.items():
         provinces[area.province] += score * (1 if area.level == "province" else REGENCY)
@@ -348,40 +353,42 @@ def _rank(gazetteer: Gazetteer, scores: Mapping[Place, float], home: Home) -> tu
         provinces[home.province] += OUTLET
     if not provinces:
         return ()
-    likeliest = max(provinces, key=lambda name: provinces[name])
-    others = sorted(provinces.values())[-2:-1]
-    if others == [provinces[likeliest]] or (
-        len(provinces) >= SPREAD and 2 * provinces[likeliest] < total
-    ):
+    likeliest, *others = sorted(provinces, key=lambda name: -provinces[name])
+    best = provinces[likeliest]
+    if len(provinces) >= SPREAD and 2 * best < total:
         return ()
-    whole = gazetteer.named(likeliest, "province")
-    assert whole
+    if others and best == provinces[others[0]]:
+        return ()
     areas = {
-        area: (score + OUTLET * (area == home.regency)) * (1 if area == whole else REGENCY)
+        area: (score + OUTLET * (area == home.regency))
+        * (1 if area.level == "province" else REGENCY)
         for area, score in scores.items()
     }
-    inside = sorted(
-        (a for a in areas if a.province == likeliest), key=lambda a: (-areas[a], a.code)
+    first = _first(gazetteer, areas, likeliest, home)
+    ranked = sorted(areas, key=lambda a: (a.province != likeliest, -areas[a], a.code))
+    enough = max(areas.values(), default=0.0) / 2
+    implied = gazetteer.named(likeliest, "province")
+    rest = [a for a in ranked if areas[a] >= enough and a != implied]
+    return tuple(dict.fromkeys([first, *rest]))
+
+
+def _first(gazetteer: Gazetteer, areas: Mapping[Place, float], province: str, home: Home) -> Place:
+    """Where in the likeliest province: the regency that stands out; the province itself where
+    several are named beside it. Its seat, where the outlet sits there or it is named as much."""
+    whole, seat = gazetteer.named(province, "province"), gazetteer.seats[province]
+    assert whole
+    regencies = sorted(
+        (a for a in areas if a.province == province and a != whole),
+        key=lambda a: (-areas[a], a.code),
     )
-    regencies = [a for a in inside if a != whole]
-    if not inside:
-        return (home.regency if home.regency else whole,)
-    seat = gazetteer.seats[likeliest]
     if not regencies:
-        return (seat,) if seat == home.regency else (whole,)
-    others = areas[regencies[1]] if len(regencies) > 1 else 0.0
-    if whole in areas and areas.get(seat, 0.0) == areas[regencies[0]]:
-        first = seat
-    elif areas[regencies[0]] >= CLEAR * others or areas[regencies[0]] >= areas.get(whole, 0.0):
-        first = regencies[0]
-    else:
-        first = whole
-    rest = [
-        a for a in (*inside, *sorted(areas, key=lambda a: -areas[a])) if a not in (first, whole)
-    ]
-    enough = max(areas.values()) / 2
-    kept = dict.fromkeys([first, *(a for a in rest if areas[a] >= enough)])
-    return tuple(kept)[:MOST]
+        named = seat if whole in areas else home.regency
+        return named if named and named == home.regency else whole
+    first, *others = regencies
+    if whole in areas and areas.get(seat, 0.0) == areas[first]:
+        return seat
+    clear = not others or areas[first] >= CLEAR * areas[others[0]]
+    return first if clear or areas[first] >= areas.get(whole, 0.0) else whole
 
 
 @cache
@@ -408,7 +415,7 @@ def load() -> Gazetteer:
         names[bare][area] = None
         if area.level == "regency":
             names[_ISLANDS.sub("", bare, count=1)][area] = None
-    for table in ("aliases", "initials", "towns"):
+    for table in ("aliases", "initials", "nicknames", "campuses", "towns"):
         for short, full in data[table].items():
             for name in [full] if isinstance(full, str) else full:
                 names[_key(short)][called(name, f"{table}.{short}")] = None
@@ -417,6 +424,7 @@ def load() -> Gazetteer:
         name: frozenset(_key(w) if name in keyed else w for w in found)
         for name, found in data["words"].items()
     }
+    lists["faint"] |= set(map(_key, data["campuses"]))
     for key in lists["nowhere"]:
         names.setdefault(key, {})
     return Gazetteer(
