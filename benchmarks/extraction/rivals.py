@@ -1,0 +1,90 @@
+"""Other extractors, each given its best: what they make of the samples."""
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+
+from trafilatura import bare_extraction
+from trafilatura.settings import Document
+
+from benchmarks.extraction.measure import Reading
+from benchmarks.extraction.pages import Sample
+from extract.read import decode, read
+
+WORKER = Path(__file__).with_name("worker.py")
+PINS = {
+    "newspaper4k": ["newspaper4k==0.9.6", "lxml==6.1.3", "lxml_html_clean==0.4.6"],
+    "news-please": ["news-please==1.6.16", "lxml==6.1.3", "lxml_html_clean==0.4.6"],
+}
+
+
+def pantau(samples: Sequence[Sample]) -> list[Reading | None]:
+    """What read() makes of them."""
+    readings: list[Reading | None] = []
+    for sample in samples:
+        began = perf_counter()
+        article = read(sample.pages, zone=sample.zone, outlet=sample.outlet, listed=sample.listed)
+        seconds = perf_counter() - began
+        published = article.published.isoformat() if article and article.published else None
+        readings.append(
+            article and Reading(article.title, article.text, article.authors, published, seconds)
+        )
+    return readings
+
+
+def trafilatura(samples: Sequence[Sample]) -> list[Reading | None]:
+    """What trafilatura makes of them by itself. Of a split article the texts are joined."""
+    readings: list[Reading | None] = []
+    for sample in samples:
+        began = perf_counter()
+        found = [bare_extraction(p.html, url=p.url, with_metadata=True) for p in sample.pages]
+        seconds = perf_counter() - began
+        documents = [document for document in found if isinstance(document, Document)]
+        if not documents:
+            readings.append(None)
+            continue
+        first = documents[0]
+        readings.append(
+            Reading(
+                first.title or "",
+                "\n".join(document.text or "" for document in documents),
+                (first.author or "").split("; ") if first.author else (),
+                first.date,
+                seconds,
+            )
+        )
+    return readings
+
+
+def installed(name: str, samples: Sequence[Sample], folder: Path) -> list[Reading | None]:
+    """What the package `name` makes of them, in an environment of its own in `folder`."""
+    work = [[(page.url, decode(page.html, page.charset)) for page in s.pages] for s in samples]
+    ran = subprocess.run(
+        [_environment(name, folder) / "bin/python", "-I", WORKER, name],
+        input=json.dumps(work), capture_output=True, text=True, check=False,
+        # whatever else it would fetch (pictures, lists of domains), it fetches nothing
+        env=os.environ | {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},
+    )  # fmt: skip
+    if ran.returncode:
+        raise RuntimeError(f"{name} failed:\n{ran.stderr[-2000:]}")
+    return [found and Reading(**found) for found in json.loads(ran.stdout)]
+
+
+def _environment(name: str, folder: Path) -> Path:
+    """The virtual environment with the pinned package; made at the first time."""
+    home, pins = folder / name, "\n".join(PINS[name])
+    ready = home / "pins"
+    if not (ready.exists() and ready.read_text() == pins):
+        print(f"Installing {name} into {home} …", file=sys.stderr)
+        venv.create(home, clear=True, with_pip=True)
+        pip = [home / "bin/python", "-m", "pip", "install", "--quiet", *PINS[name]]
+        ran = subprocess.run(pip, capture_output=True, text=True, check=False)
+        if ran.returncode:
+            raise RuntimeError(f"{name} cannot be installed:\n{ran.stderr[-2000:]}")
+        ready.write_text(pins)
+    return home
