@@ -38,6 +38,7 @@ SPREAD = 3  # provinces, or more, among which an article is about the country, w
 _PREFIX = re.compile(r"(?:kabupaten|kota)(?:administrasi)?(?=.)")
 _ISLANDS = re.compile(r"(?:kepulauan|kep|pulau)(?=.)")
 _NUMBER = re.compile(r"\d+|[ivx]+")
+_BYLINE = re.compile(r"\AOleh\b[^\n]*")
 _DATELINE = tuple(",(-–—|:/")
 _LEVELS = {
     "province": ("province",),
@@ -126,7 +127,7 @@ def places(
     """
     gazetteer = load()
     home = _home(province, regency)
-    text = text[:READ]
+    text = _BYLINE.sub("", text[:READ])
     mentions = [
         *_Text(gazetteer, title, TITLE, TITLE).mentions(),
         *_Text(gazetteer, text, FIRST, REST, prose=True).mentions(),
@@ -236,7 +237,8 @@ class _Text:
             return Mention(areas, DATELINE)
         if near in lists["plain"] and far != "wali" and far not in gazetteer.offices:
             office = None
-        faint = bare or (not office and (near in lists["villages"] or key in lists["faint"]))
+        doubtful = key in lists["faint"] or near in lists["villages"] or near in lists["courts"]
+        faint = bare or (doubtful and not office)
         with_office, alone = self.lead if first < LEAD else self.rest
         return Mention(areas, alone * FAINT if faint else with_office if office else alone)
 
@@ -245,8 +247,10 @@ class _Text:
         names = self.gazetteer.names.get(key, ())
         districts = self.gazetteer.districts.get(key, ())
         if office == "district":
+            # a town that is called so is the likelier district
+            likely = sorted(districts, key=lambda d: self.gazetteer.regency(d) not in names)
             within = {self.gazetteer.regency(d) for d in districts}
-            return (*districts, *(a for a in names if a not in within))
+            return (*likely, *(a for a in names if a not in within))
         wanted = _LEVELS.get(office or "", _ORDER)
         return tuple(a for a in names if _level(a) in wanted) or names or districts
 
@@ -261,7 +265,7 @@ def _before(found: list[Word], start: int) -> tuple[str, str]:
 def _office(gazetteer: Gazetteer, near: str, far: str) -> str | None:
     """What the two words before a name say of it; the nearer and the more exact one counts."""
     said = [gazetteer.offices.get(near), gazetteer.offices.get(far)]
-    if said[1] == "district":  # "the sub-district head of Praya" names one, "… in Praya" does not
+    if said[1] == "district" or near == "di":  # an official in a place need not be the place's
         said[1] = None
     exact = [office for office in said if office and office != "any"]
     return exact[0] if exact else said[0] or said[1]
@@ -396,7 +400,7 @@ def load() -> Gazetteer:
     """The gazetteer, read once. Raises LexiconError where an area in places.toml is unknown."""
     path = DATA / "places.toml"
     data = tomllib.loads(path.read_text("utf-8"))
-    areas = _areas(data["provinces"])
+    areas = _areas(data["names"])
     by_name = {area.name: area for area in areas.values() if area.level != "district"}
 
     def called(name: str, entry: str) -> Place:
@@ -442,14 +446,8 @@ def load() -> Gazetteer:
 def _areas(common: Mapping[str, str]) -> dict[str, Place]:
     with (DATA / "areas.csv").open(encoding="utf-8", newline="") as file:
         rows = [*csv.reader(line for line in file if not line.startswith("#"))][1:]
-    provinces = {code: common.get(name, name) for code, level, name in rows if level == "province"}
-    areas = {}
-    for code, level, name in rows:
-        province = provinces[code[:2]]
-        areas[code] = Place(
-            code, level, province if level == "province" else name.strip(), province
-        )
-    return areas
+    names = {code: common.get(name.strip(), name.strip()) for code, _, name in rows}
+    return {code: Place(code, level, names[code], names[code[:2]]) for code, level, _ in rows}
 
 
 def _key(name: str) -> str:
