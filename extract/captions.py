@@ -8,12 +8,11 @@ from urllib.parse import urljoin, urlsplit
 
 from lxml.html import HtmlElement
 
-from extract.clean import HEADINGS, Block
+from extract.clean import HEADINGS, Block, is_boilerplate
 
-_CAPTION = re.compile(r"caption|(?:^|[\s_-])(?:keterangan|cap)(?=$|[\s_-])", re.IGNORECASE)
+_CAPTION = re.compile(r"caption|(?:^|[\s_-])keterangan(?=$|[\s_-])", re.IGNORECASE)
 _PICTURE = re.compile(
-    r"(?:^|[\s_-])(?:(?:images?|img|photos?|foto|pictures?|gambar)[a-z]*|pic|thumb(?:nail)?|featured"
-    r"|wp-caption|\w*caption)(?=$|[\s_-])",
+    r"image|img|photo|foto|picture|gambar|caption|(?:^|[\s_-])(?:pic|thumb(?:nail)?|featured)(?=$|[\s_-])",
     re.IGNORECASE,
 )
 _INNOCENT = re.compile(r"(?:has|no|with)-\S+|(?:wp-)?post-\d+\S*", re.IGNORECASE)
@@ -25,9 +24,12 @@ _LONGEST = 700  # characters of a caption
 
 
 class Caption(NamedTuple):
-    """The blocks that stand under one picture, and the last part of its address."""
+    """The blocks that stand under one picture, the box they stand in, whether that is `labelled`
+    a caption, and the name of the picture."""
 
     blocks: tuple[Block, ...]
+    box: HtmlElement
+    labelled: bool
     picture: str
 
     @property
@@ -41,11 +43,13 @@ def captions(everything: Sequence[Block], headline: int | None) -> list[Caption]
     outer = {*above.iterancestors()} if above is not None else set()
     found: dict[HtmlElement, list[Block]] = {}
     for block in everything:
-        if block.element is not above and len(block.text) <= _LONGEST:
+        if block.element is not above and not is_boilerplate(block.text):
             box = _box(block, outer)
             if box is not None:
                 found.setdefault(box, []).append(block)
-    return [Caption(tuple(held), _picture(box)) for box, held in found.items()]
+    return [
+        Caption(tuple(held), box, _is_labelled(box), _picture(box)) for box, held in found.items()
+    ]
 
 
 def without(found: Sequence[Block], under: Sequence[Caption]) -> list[Block]:
@@ -56,11 +60,13 @@ def without(found: Sequence[Block], under: Sequence[Caption]) -> list[Block]:
 
 def lead(found: Sequence[Caption], image: str | None, before: Sequence[Block]) -> Caption | None:
     """The caption of the lead picture: of `image`, else the first among the blocks `before` the
-    article's text has well begun."""
+    article's text has well begun; one that is labelled so if there is any."""
     name = _name(image or "")
-    named = (caption for caption in found if name and caption.picture == name)
-    first = (c for c in found if any(block is b for block in c.blocks for b in before))
-    return next(named, None) or next(first, None)
+    begun = {id(block) for block in before}
+    named = [caption for caption in found if name and caption.picture == name]
+    first = [caption for caption in found if any(id(block) in begun for block in caption.blocks)]
+    candidates = sorted([*named, *first], key=lambda caption: not caption.labelled)
+    return next(iter(candidates), None)
 
 
 def _box(block: Block, outer: set[HtmlElement]) -> HtmlElement | None:
@@ -70,16 +76,20 @@ def _box(block: Block, outer: set[HtmlElement]) -> HtmlElement | None:
             return None
         if box.tag in HEADINGS:
             return None
-        names = " ".join(
-            n
-            for n in f"{box.get('class') or ''} {box.get('id') or ''}"[:400].split()
-            if not _INNOCENT.fullmatch(n)
-        )
-        labelled = box.tag == "figcaption" or _CAPTION.search(names)
-        pictured = not block.is_link and (box.tag == "figure" or _PICTURE.search(names))
+        labelled = _is_labelled(box)
+        pictured = not block.is_link and (box.tag == "figure" or _PICTURE.search(_names(box)))
         if (labelled or (pictured and box.find(".//img") is not None)) and _is_short(box):
             return box
     return None
+
+
+def _is_labelled(box: HtmlElement) -> bool:
+    return box.tag == "figcaption" or _CAPTION.search(_names(box)) is not None
+
+
+def _names(box: HtmlElement) -> str:
+    names = f"{box.get('class') or ''} {box.get('id') or ''}"[:400].split()
+    return " ".join(name for name in names if not _INNOCENT.fullmatch(name))
 
 
 def _upward(element: HtmlElement) -> Iterator[HtmlElement]:

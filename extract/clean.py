@@ -67,6 +67,7 @@ _BEFORE_LINK = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_BOILERPLATE = 400  # characters
+_LONGEST_HEADLINE = 130
 
 
 @dataclass(slots=True)
@@ -361,7 +362,9 @@ def article_lines(found: list[Block], title: str) -> list[str]:
             or (_RELATED.fullmatch(line) is not None and is_boilerplate(line))
             or (heading and following is not None and following.is_link)
         )
-        if announces or block.is_link:
+        if announces or (
+            block.is_link and len(line) <= _LONGEST_HEADLINE and not _is_address(line)
+        ):
             related = related or announces
             continue
         if related and (heading or block.element.tag == "li") and not line.endswith("."):
@@ -372,6 +375,10 @@ def article_lines(found: list[Block], title: str) -> list[str]:
         prose += len(line) > 60
         lines.append(line)
     return lines
+
+
+def _is_address(line: str) -> bool:
+    return line.startswith(("http://", "https://", "www.")) and " " not in line
 
 
 def _is_imprint(line: str) -> bool:

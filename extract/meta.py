@@ -264,32 +264,49 @@ def headline_place(found: list[Block], title: str) -> int | None:
     return next(iter(tagged + places), None)
 
 
-def authors(
-    meta: Meta, root: HtmlElement, around: list[str], url: str, outlet: str
-) -> tuple[str, ...]:
-    """Those who signed: printed beside the headline, in the structured data, at the text's end."""
-    names = _site_names(meta, url, outlet)
+def signatures(root: HtmlElement) -> list[list[tuple[HtmlElement, str]]]:
+    """What a whole page's elements named after authors say, alike ones together."""
     printed = root.xpath(
         "//*[@rel='author' or @itemprop='author' or contains(@class, 'author')"
         " or contains(@class, 'penulis') or contains(@class, 'reporter')"
-        " or contains(@class, 'byline')]"
-    )
+        " or contains(@class, 'jurnalis') or contains(@class, 'byline')]"
+    )[:20]
+    said = [
+        (element, text)
+        for element in printed
+        if 2 < len(text := _text_of(element)) < 120
+        and not any(map(_is_elsewhere, islice(element.iterancestors(), 4)))
+    ]
+    return [
+        [(e, text) for e, text in said if e.get("class") == first.get("class")]
+        for first, _ in said[:6]
+    ]
+
+
+def authors(
+    meta: Meta,
+    signed: list[list[tuple[HtmlElement, str]]],
+    around: list[str],
+    url: str,
+    outlet: str,
+) -> tuple[str, ...]:
+    """Those who signed: printed beside the headline (`signed`), in the structured data, at the
+    text's end."""
+    names = _site_names(meta, url, outlet)
     sources = [
-        *(
-            [_text_of(e) for e in printed[:20] if e.get("class") == first.get("class")]
-            for first in printed[:6]
-        ),
+        *([text for _, text in alike] for alike in signed),
         list(_names(meta.article.get("author"))),
-        [found[1] for line in around if len(line) < 120 and (found := BYLINE.match(line))],
+        [line for line in around if len(line) < 120 and BYLINE.match(line)],
         [
             meta.tags[n]
             for n in ("content_author", "author", "dc.creator", "article:author")
             if n in meta.tags
         ],
     ]
+    editors = [meta.tags.get("content_editor", ""), *_names(meta.article.get("editor"))]
     for source in sources:
         if people := list(dict.fromkeys(p for text in source for p in _people(text, names))):
-            return tuple(people[:8])
+            return tuple([person for person in people if person not in editors] or people)[:8]
     return ()
 
 
@@ -307,10 +324,10 @@ def _names(value: Any) -> Iterator[str]:
 
 
 def _people(text: str, site_names: set[str]) -> Iterator[str]:
-    text = re.sub(r"\W*\bpenulis\b\W*$", "", _clean(text), flags=re.IGNORECASE)
+    text = _OFFICE_AFTER.sub("", _clean(text).partition("http")[0])
     if found := BYLINE.match(text):
         text = found[1]
-    text = VISIBLE.sub(";", text)
+    text = _ON.sub(";", VISIBLE.sub(";", text))
     for part in re.split(
         r"\s*[;|/]\s*|,\s+|\s+[-–]\s+|\s+(?:dan|and|&)\s+|\s*\b(?:Editor|Redaktur|Penyunting)\b.*",
         text,
@@ -355,6 +372,10 @@ def _heading(root: HtmlElement, title: str) -> HtmlElement | None:
     return next(same, root.find(".//h1"))
 
 
+_OFFICE_AFTER = re.compile(r"\W*\b(?:penulis|jurnalis|reporter|wartawan)\b\W*$", re.IGNORECASE)
+_ON = re.compile(r"\b(?:on|pada)\b\W*;", re.IGNORECASE)
+
+
 def section(meta: Meta, filed: list[str], url: str, outlet: str) -> str | None:
     """The section the outlet filed it under: by structured data, breadcrumb, or the links
     (`filed`) beside the headline."""
@@ -377,35 +398,45 @@ def printed_tags(root: HtmlElement, title: str) -> list[str]:
         if holder.tag != "a" and not _TAG_NAMES.search(_names_of(holder)):
             continue
         if any(
-            e not in around and (e.tag in _OUTER or _ELSEWHERE.search(_names_of(e)))
+            e not in around and (e.tag in _OUTER or _is_elsewhere(e))
             for e in (box, *box.iterancestors())
         ):
             continue
+        boxes = [box, *(e for e in box.itersiblings(box.tag) if e.get("class") == box.get("class"))]
         links = [
-            _clean(e.text_content()) for e in box.iter("a") if "category" not in e.get("rel", "")
+            _clean(link.text_content())
+            for one in (boxes if box.get("class") else [box])
+            for link in one.iter("a")
+            if "category" not in link.get("rel", "")
         ]
-        beside = len(_clean(box.text_content())) - sum(map(len, links))
-        if links and max(map(len, links)) <= 60 and beside <= 30 + 2 * len(links):
+        beside = len(_clean(box.text_content())) - len(" ".join(links))
+        if links and max(text.count(" ") for text in links) < 6 and beside <= 30 + len(links):
             return links[:40]
     return []
 
 
 _TAG_HOLDERS = (
     "//a[@rel='tag' or starts-with(@rel, 'tag ')]"
-    " | //*[self::div or self::p or self::ul or self::span or self::section or self::footer]"
+    " | //*[self::div or self::p or self::ul or self::span or self::section or self::footer"
+    " or self::h3 or self::h4 or self::h5 or self::h6]"
     "[contains(@class, 'tag') or contains(@class, 'label') or contains(@class, 'topi')"
     " or contains(@class, 'keyword') or contains(@id, 'tag')]"
 )
 _TAG_NAMES = re.compile(
-    r"(?:^|[\s_-])(?:tags?|labels?|topi[ck]s?|keywords?|tag\w*(?:list|links?|box|cloud\d*))(?=$|[\s_-])",
+    r"(?:^|[\s_-])(?:tags?|labels?|topi[ck]s?|keywords?|tagging|tag\w*(?:list|links?|box|cloud\d*))(?=$|[\s_-])",
     re.IGNORECASE,
 )
 _OUTER = frozenset(("nav", "aside", "header"))
 _ELSEWHERE = re.compile(
     r"(?:^|[\s_-])(?:sidebar|widget\w*|trending\w*|popul[ae]r|terpopuler|hot|menu|navbar|colophon"
-    r"|site-footer|tag-?cloud|related\w*|terkait|breadcrumbs?)(?=$|[\s_-])",
+    r"|site-footer|tag-?cloud|related\w*|terkait|breadcrumbs?|comments?|komentar|blogroll|author-?bio)(?=$|[\s_-])",
     re.IGNORECASE,
 )
+
+
+def _is_elsewhere(element: HtmlElement) -> bool:
+    names = _names_of(element).split()
+    return any(_ELSEWHERE.search(name) and not _TAG_NAMES.search(name) for name in names)
 
 
 def _names_of(element: HtmlElement) -> str:
@@ -434,6 +465,8 @@ def tags(meta: Meta, printed: list[str], said: str, url: str, outlet: str) -> tu
             for text in source
             if 1 < len(tag := _clean(text).strip(" #")) <= 60 and _fold(tag) not in names
         }
+        if share and found.keys() & _INDONESIAN:  # a sentence cut up
+            continue
         if found and sum(tag in known for tag in found) >= share * len(found):
             return tuple(found.values())[:20]
     return ()
@@ -484,8 +517,11 @@ def image(meta: Meta, url: str) -> str | None:
         return None
 
 
-_INDONESIAN = re.findall(
-    r"\w+", "yang dan di untuk dengan dari dalam ini itu pada akan tidak ke oleh karena juga bahwa"
+_INDONESIAN = frozenset(
+    re.findall(
+        r"\w+",
+        "yang dan di untuk dengan dari dalam ini itu pada akan tidak ke oleh karena juga bahwa",
+    )
 )
 
 

@@ -97,10 +97,12 @@ def _read_page(
     given = meta.stamps(about, root)
     printed = meta.printed_tags(root, title)
     filed = meta.filed_under(root, title)
+    signed = meta.signatures(root)
     prune(root)
     everything = blocks(root)
     place = meta.headline_place(everything, title)
     under = captions(everything, place)
+    boxes = {caption.box for caption in under}
     found = without(article_blocks(root, everything, place), under)
     if not found:
         return None
@@ -114,6 +116,16 @@ def _read_page(
         given, near, url=page.url, zone=zone, fetched=page.fetched, listed=listed
     ) or (None, None)
     text = "\n".join(lines)
+    names = meta.authors(
+        about,
+        [
+            [(e, said) for e, said in alike if not boxes & {e, *e.iterancestors()}]
+            for alike in signed
+        ],
+        [*near, *(b.text for b in found[-4:]), *_after(everything, found)],
+        page.url,
+        outlet,
+    )
     beginning = _beginning(everything, found, place)
     image = meta.image(about, page.url) or first_picture(beginning, page.url)
     host = urlsplit(page.url).hostname or ""
@@ -121,7 +133,7 @@ def _read_page(
         url=page.url,
         title=title,
         text=text,
-        authors=meta.authors(about, root, [*near, *(b.text for b in found[-4:])], page.url, outlet),
+        authors=names,
         published=when and when.at,
         published_from=source,
         published_inferred=when is not None and when.inferred,
@@ -147,7 +159,7 @@ def _around(everything: list[Block], found: list[Block], headline: int | None) -
     only what shares its box, for the page's head tells today's date."""
     start = headline
     if start is None:
-        start = max(next((i for i, b in enumerate(everything) if b is found[0]), 0) - 1, 0)
+        start = next((i for i, b in enumerate(everything) if b is found[0]), 0)
     box = {
         a
         for a in islice(everything[start].element.iterancestors(), 3)
@@ -159,6 +171,12 @@ def _around(everything: list[Block], found: list[Block], headline: int | None) -
     ]
     at_end = [b for b in found[-3:] if not _is_text(b.text)]
     return [b.text for b in (*below, *reversed(above), *at_end) if len(b.text) < 120]
+
+
+def _after(everything: list[Block], found: list[Block]) -> list[str]:
+    """The short lines just behind the text."""
+    end = next((i for i, b in enumerate(everything) if b is found[-1]), len(everything))
+    return [b.text for b in everything[end + 1 : end + 8] if not _is_text(b.text)]
 
 
 def _beginning(everything: list[Block], found: list[Block], headline: int | None) -> list[Block]:
