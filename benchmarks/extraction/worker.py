@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 warnings.filterwarnings("ignore")
@@ -53,9 +53,9 @@ def read(
     extract: Callable[[str, str], dict[str, Any] | None], pages: list[tuple[str, str]]
 ) -> dict[str, Any] | None:
     """What it makes of a sample; of a split article the texts are joined."""
-    began = perf_counter()
+    began = process_time()
     found = [extract(url, html) for url, html in pages]
-    seconds = perf_counter() - began
+    seconds = process_time() - began
     first = found[0]
     if first is None:
         return None
