@@ -12,7 +12,7 @@ import csv
 import re
 import tomllib
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -32,7 +32,6 @@ OUTLET = 1.0
 FAINT = 0.3  # of the weight: a name that says little, a district without a word that says it is one
 REGENCY = 1.8  # how much more a regency says than its province
 CLEAR = 1.5  # times the next regency's score: one that stands out so is where it happened
-RUN = 6  # mentions of one area beyond which more of them tell nothing new
 SPREAD = 3  # provinces, or more, among which an article is about the country, when none has half
 
 _PREFIX = re.compile(r"(?:kabupaten|kota)(?:administrasi)?(?=.)")
@@ -136,7 +135,6 @@ def places(
         named = _Text(gazetteer, dateline.title(), TITLE, TITLE, sure=True).mentions()
         mentions += [Mention(m.areas, DATELINE) for m in named]
     scores: defaultdict[Place, float] = defaultdict(float)
-    times: Counter[Place] = Counter()
     districts: dict[Place, None] = {}
     lean = _lean(gazetteer, title + "\n" + text)
     # names that can mean only one area first: they decide what the others mean
@@ -147,9 +145,7 @@ def places(
         if area.level == "district":
             districts[area] = None
             area = gazetteer.regency(area)
-        times[area] += 1
-        if times[area] <= RUN:
-            scores[area] += mention.weight
+        scores[area] += mention.weight
     ranked = _rank(gazetteer, scores, home)
     within = [d for d in districts if gazetteer.regency(d) in ranked]
     return (*ranked, *within)[:MOST]
