@@ -68,6 +68,7 @@ _BEFORE_LINK = re.compile(
 )
 _LONGEST_BOILERPLATE = 400  # characters
 _LONGEST_HEADLINE = 130
+_QUOTED_AGAIN = 3  # so many lines before the text may be taken from it
 
 
 @dataclass(slots=True)
@@ -362,9 +363,7 @@ def article_lines(found: list[Block], title: str) -> list[str]:
             or (_RELATED.fullmatch(line) is not None and is_boilerplate(line))
             or (heading and following is not None and following.is_link)
         )
-        if announces or (
-            block.is_link and len(line) <= _LONGEST_HEADLINE and not _is_address(line)
-        ):
+        if announces or (block.is_link and len(line) <= _LONGEST_HEADLINE):
             related = related or announces
             continue
         if related and (heading or block.element.tag == "li") and not line.endswith("."):
@@ -374,11 +373,12 @@ def article_lines(found: list[Block], title: str) -> list[str]:
             continue
         prose += len(line) > 60
         lines.append(line)
-    return lines
-
-
-def _is_address(line: str) -> bool:
-    return line.startswith(("http://", "https://", "www.")) and " " not in line
+    said = _key("".join(lines[: _QUOTED_AGAIN * 20]))
+    return [
+        line
+        for place, line in enumerate(lines)
+        if place >= _QUOTED_AGAIN or said.count(_key(line).strip(".…“”\"'")) < 2
+    ]
 
 
 def _is_imprint(line: str) -> bool:

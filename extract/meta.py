@@ -264,8 +264,7 @@ def headline_place(found: list[Block], title: str) -> int | None:
     return next(iter(tagged + places), None)
 
 
-def signatures(root: HtmlElement) -> list[list[tuple[HtmlElement, str]]]:
-    """What a whole page's elements named after authors say, alike ones together."""
+def _signatures(root: HtmlElement) -> list[list[tuple[HtmlElement, str]]]:
     printed = root.xpath(
         "//*[@rel='author' or @itemprop='author' or contains(@class, 'author')"
         " or contains(@class, 'penulis') or contains(@class, 'reporter')"
@@ -275,7 +274,7 @@ def signatures(root: HtmlElement) -> list[list[tuple[HtmlElement, str]]]:
         (element, text)
         for element in printed
         if 2 < len(text := _text_of(element)) < 120
-        and not any(map(_is_elsewhere, islice(element.iterancestors(), 4)))
+        and not any(map(_is_elsewhere, (element, *islice(element.iterancestors(), 4))))
     ]
     return [
         [(e, text) for e, text in said if e.get("class") == first.get("class")]
@@ -284,17 +283,13 @@ def signatures(root: HtmlElement) -> list[list[tuple[HtmlElement, str]]]:
 
 
 def authors(
-    meta: Meta,
-    signed: list[list[tuple[HtmlElement, str]]],
-    around: list[str],
-    url: str,
-    outlet: str,
+    meta: Meta, signed: list[list[str]], around: list[str], url: str, outlet: str
 ) -> tuple[str, ...]:
-    """Those who signed: printed beside the headline (`signed`), in the structured data, at the
-    text's end."""
+    """Those who signed: printed as authors (`signed`), in the structured data, or beside the
+    headline and at the text's end (`around`)."""
     names = _site_names(meta, url, outlet)
     sources = [
-        *([text for _, text in alike] for alike in signed),
+        *signed,
         list(_names(meta.article.get("author"))),
         [line for line in around if len(line) < 120 and BYLINE.match(line)],
         [
@@ -344,11 +339,7 @@ def _people(text: str, site_names: set[str]) -> Iterator[str]:
             yield name
 
 
-def filed_under(root: HtmlElement, title: str) -> list[str]:
-    """What the links beside a whole page's headline call its section."""
-    headline = _heading(root, title)
-    if headline is None:
-        return []
+def _sections(root: HtmlElement, headline: HtmlElement) -> list[str]:
     box = {e for e in islice(headline.iterancestors(), 4) if e.tag not in ("body", "html")}
     return [
         text
@@ -376,6 +367,17 @@ _OFFICE_AFTER = re.compile(r"\W*\b(?:penulis|jurnalis|reporter|wartawan)\b\W*$",
 _ON = re.compile(r"\b(?:on|pada)\b\W*;", re.IGNORECASE)
 
 
+def is_signature(line: str, people: tuple[str, ...], meta: Meta, url: str, outlet: str) -> bool:
+    """Whether a line has nothing but authors' names and the site's."""
+    rest = line.casefold()
+    for name in (*people, outlet, meta.site):
+        rest = rest.replace(name.casefold(), " ") if name else rest
+    host = _fold(urlsplit(url).hostname or "")
+    return rest != line.casefold() and all(
+        len(word) < 3 or word in host for word in re.findall(r"\w+", rest)
+    )
+
+
 def section(meta: Meta, filed: list[str], url: str, outlet: str) -> str | None:
     """The section the outlet filed it under: by structured data, breadcrumb, or the links
     (`filed`) beside the headline."""
@@ -388,12 +390,30 @@ def section(meta: Meta, filed: list[str], url: str, outlet: str) -> str | None:
     return trail[0] if trail else None
 
 
-def printed_tags(root: HtmlElement, title: str) -> list[str]:
-    """The tags that a whole page prints for its article: the first group of links that are marked
-    so, outside menus, sidebars and lists of what is popular."""
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What a whole page prints beside its article, before any furniture is taken out: its tags,
+    what the links at the headline call its section, and the elements named after authors, alike
+    ones together."""
+
+    tags: list[str]
+    sections: list[str]
+    signatures: list[list[tuple[HtmlElement, str]]]
+
+
+def read_printed(root: HtmlElement, title: str) -> Printed:
+    """Read what the page prints beside the article of that title."""
     headline = _heading(root, title)
-    around = {*headline.iterancestors()} if headline is not None else set()
-    for holder in root.xpath(_TAG_HOLDERS)[:100]:
+    if headline is None:
+        return Printed([], [], _signatures(root))
+    return Printed(_printed_tags(headline), _sections(root, headline), _signatures(root))
+
+
+def _printed_tags(headline: HtmlElement) -> list[str]:
+    """The first group of links behind the headline that are marked as tags, outside menus,
+    sidebars and lists of what is popular."""
+    around = {*headline.iterancestors()}
+    for holder in headline.xpath(_TAG_HOLDERS)[:100]:
         box = holder.getparent() if holder.tag == "a" else holder
         if holder.tag != "a" and not _TAG_NAMES.search(_names_of(holder)):
             continue
@@ -416,9 +436,9 @@ def printed_tags(root: HtmlElement, title: str) -> list[str]:
 
 
 _TAG_HOLDERS = (
-    "//a[@rel='tag' or starts-with(@rel, 'tag ')]"
-    " | //*[self::div or self::p or self::ul or self::span or self::section or self::footer"
-    " or self::h3 or self::h4 or self::h5 or self::h6]"
+    "following::a[@rel='tag' or starts-with(@rel, 'tag ')]"
+    " | following::*[self::div or self::p or self::ul or self::span or self::section"
+    " or self::footer or self::h3 or self::h4 or self::h5 or self::h6]"
     "[contains(@class, 'tag') or contains(@class, 'label') or contains(@class, 'topi')"
     " or contains(@class, 'keyword') or contains(@id, 'tag')]"
 )
@@ -429,7 +449,7 @@ _TAG_NAMES = re.compile(
 _OUTER = frozenset(("nav", "aside", "header"))
 _ELSEWHERE = re.compile(
     r"(?:^|[\s_-])(?:sidebar|widget\w*|trending\w*|popul[ae]r|terpopuler|hot|menu|navbar|colophon"
-    r"|site-footer|tag-?cloud|related\w*|terkait|breadcrumbs?|comments?|komentar|blogroll|author-?bio)(?=$|[\s_-])",
+    r"|site-footer|tag-?cloud|related\w*|terkait|breadcrumbs?|comments?|komentar|blogroll|author-(?:bio|desc\w*))(?=$|[\s_-])",
     re.IGNORECASE,
 )
 

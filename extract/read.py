@@ -95,9 +95,7 @@ def _read_page(
         return None
     links = pager_links(root, page.url)
     given = meta.stamps(about, root)
-    printed = meta.printed_tags(root, title)
-    filed = meta.filed_under(root, title)
-    signed = meta.signatures(root)
+    printed = meta.read_printed(root, title)
     prune(root)
     everything = blocks(root)
     place = meta.headline_place(everything, title)
@@ -115,17 +113,18 @@ def _read_page(
     when, source = dates.published(
         given, near, url=page.url, zone=zone, fetched=page.fetched, listed=listed
     ) or (None, None)
+    signed = [
+        [said for e, said in alike if not boxes & {e, *e.iterancestors()}]
+        for alike in printed.signatures
+    ]
+    ends = [*near, *(b.text for b in found[-4:]), *_after(everything, found)]
+    names = meta.authors(about, signed, ends, page.url, outlet)
+    lines = [
+        line
+        for place, line in enumerate(lines)
+        if place > 2 or not meta.is_signature(line, names, about, page.url, outlet)
+    ]
     text = "\n".join(lines)
-    names = meta.authors(
-        about,
-        [
-            [(e, said) for e, said in alike if not boxes & {e, *e.iterancestors()}]
-            for alike in signed
-        ],
-        [*near, *(b.text for b in found[-4:]), *_after(everything, found)],
-        page.url,
-        outlet,
-    )
     beginning = _beginning(everything, found, place)
     image = meta.image(about, page.url) or first_picture(beginning, page.url)
     host = urlsplit(page.url).hostname or ""
@@ -138,8 +137,8 @@ def _read_page(
         published_from=source,
         published_inferred=when is not None and when.inferred,
         dateline=read_dateline(lines[:6], outlet, host),
-        section=meta.section(about, filed, page.url, outlet),
-        tags=tuple(map(mend, meta.tags(about, printed, f"{title} {text}", page.url, outlet))),
+        section=meta.section(about, printed.sections, page.url, outlet),
+        tags=tuple(map(mend, meta.tags(about, printed.tags, f"{title} {text}", page.url, outlet))),
         image=image,
         caption=_caption(lead(under, image, beginning), about, title),
         language=meta.language(root, text),
