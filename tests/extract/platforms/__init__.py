@@ -9,7 +9,8 @@ markup of a `line`, `figure`, `tag` and `tags`, and `[between]`: furniture after
 number. Each `[[article]]` has the fields expected of it (no field: none), and
 
 * `path`; `fetched`, when that matters; `listed`, the date its sitemap gives; `inferred`, where its
-  date has no year; `second_page`, the line that begins it; `charset`, if not UTF-8;
+  date has no year; `second_page`, the line that begins it (at `second`, which its theme adds to
+  the path); `charset`, if not UTF-8;
 * `[article.printed]`: what the page shows instead of a field's value ("title", "date", "author",
   "iso": the timestamp of its structured data, ...);
 * `[article.markup]`: the HTML of the line of that number, or of what comes "after 3".
@@ -83,13 +84,15 @@ def _article(name: str, theme: dict[str, Any], article: dict[str, Any]) -> Case:
     lines = article["text"]
     bodies = [(article["path"], 0, len(lines))]
     if begin := article.get("second_page"):
-        bodies = [(article["path"], 0, begin - 1), (f"{article['path']}?page=2", begin - 1, None)]
+        bodies = [(article["path"], 0, begin - 1), (_second(theme, article), begin - 1, None)]
     fetched = article.get("fetched", FETCHED)
     template = Template((FOLDER / f"{name}.html").read_text("utf-8"))
     pages = []
     for path, start, end in bodies:
         body = "\n".join(_body(theme, article, start, end))
-        source = template.substitute(_values(theme, article), body=body, pager=_pager(article))
+        source = template.substitute(
+            _values(theme, article), body=body, pager=_pager(theme, article)
+        )
         html = source.encode(article.get("charset", "utf-8"))
         pages.append(Page(f"https://{theme['host']}{path}", html, fetched))
     return Case(
@@ -172,11 +175,14 @@ def _times(theme: dict[str, Any], at: datetime) -> dict[str, str]:
     }
 
 
-def _pager(article: dict[str, Any]) -> str:
+def _second(theme: dict[str, Any], article: dict[str, Any]) -> str:
+    return f"{article['path']}{theme.get('second', '?page=2')}"
+
+
+def _pager(theme: dict[str, Any], article: dict[str, Any]) -> str:
     if "second_page" not in article:
         return ""
-    path = article["path"]
-    links = f'<a href="{path}">1</a> <a href="{path}?page=2">2</a>'
+    links = f'<a href="{article["path"]}">1</a> <a href="{_second(theme, article)}">2</a>'
     return f'<div class="paging paging--article"><span>Halaman:</span> {links}</div>'
 
 
