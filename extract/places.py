@@ -260,9 +260,8 @@ def _before(found: list[Word], start: int) -> tuple[str, str]:
 
 def _office(gazetteer: Gazetteer, near: str, far: str) -> str | None:
     """What the two words before a name say of it; the nearer and the more exact one counts."""
-    said = [gazetteer.offices.get(near), gazetteer.offices.get(far)]
-    if said[1] == "district" or near == "di":  # an official in a place need not be the place's
-        said[1] = None
+    # an official in a place ("di") need not be the place's
+    said = [gazetteer.offices.get(near), gazetteer.offices.get(far) if near != "di" else None]
     exact = [office for office in said if office and office != "any"]
     return exact[0] if exact else said[0] or said[1]
 
