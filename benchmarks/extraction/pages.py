@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from extract.article import Page
-from tests.extract.platforms import cases
+from tests.extract.platforms import Expected, cases
 from tests.extract.saved import ZONE, saved_pages
 
 
@@ -34,7 +34,7 @@ def samples() -> list[Sample]:
             case.zone,
             case.outlet,
             case.listed,
-            case.expected and asdict(case.expected) | {"text": "\n".join(case.expected.text)},
+            _fields(case.expected) if case.expected else None,
         )
         for case in cases()
     ]
@@ -42,3 +42,7 @@ def samples() -> list[Sample]:
         Sample(saved.name, "saved", [saved.page], ZONE, expected=saved.fields)
         for saved in saved_pages()
     ]
+
+
+def _fields(expected: Expected) -> dict[str, Any]:
+    return asdict(expected) | {"text": "\n".join(expected.text)}

@@ -31,10 +31,11 @@ def pantau(samples: Sequence[Sample]) -> list[Reading | None]:
         began = process_time()
         article = read(sample.pages, zone=sample.zone, outlet=sample.outlet, listed=sample.listed)
         seconds = process_time() - began
-        published = article.published.isoformat() if article and article.published else None
-        readings.append(
-            article and Reading(article.title, article.text, article.authors, published, seconds)
-        )
+        if article is None:
+            readings.append(None)
+            continue
+        published = article.published.isoformat() if article.published else None
+        readings.append(Reading(article.title, article.text, article.authors, published, seconds))
     return readings
 
 
@@ -69,8 +70,9 @@ def trafilatura(samples: Sequence[Sample]) -> list[Reading | None]:
 def installed(name: str, samples: Sequence[Sample], folder: Path) -> list[Reading | None]:
     """What the package `name` makes of them, in an environment of its own in `folder`."""
     work = [[(page.url, decode(page.html, page.charset)) for page in s.pages] for s in samples]
+    python = _environment(name, folder) / "bin/python"
     ran = subprocess.run(
-        [_environment(name, folder) / "bin/python", "-I", WORKER, name],
+        [str(python), "-I", str(WORKER), name],
         input=json.dumps(work), capture_output=True, text=True, check=False,
         # whatever else it would fetch (pictures, lists of domains), it fetches nothing
         env=os.environ | {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},
@@ -87,7 +89,7 @@ def _environment(name: str, folder: Path) -> Path:
     if not (ready.exists() and ready.read_text() == pins):
         print(f"Installing {name} into {home} …", file=sys.stderr)
         venv.create(home, clear=True, with_pip=True)
-        pip = [home / "bin/python", "-m", "pip", "install", "--quiet", *PINS[name]]
+        pip = [str(home / "bin/python"), "-m", "pip", "install", "--quiet", *PINS[name]]
         ran = subprocess.run(pip, capture_output=True, text=True, check=False)
         if ran.returncode:
             raise RuntimeError(f"{name} cannot be installed:\n{ran.stderr[-2000:]}")

@@ -49,7 +49,8 @@ def _page(name: str, url: str) -> Page:
 
 
 def _fields(root: HtmlElement, known: dict[str, Any]) -> dict[str, Any]:
-    found = {key: known[key] for key in ("published", "section", "dateline") if key in known}
+    given = ("published", "section", "dateline")
+    found: dict[str, Any] = {key: known[key] for key in given if key in known}
     if "authors" in known:
         found["authors"] = tuple(known["authors"])
     if "caption" in known:

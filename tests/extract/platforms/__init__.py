@@ -84,7 +84,8 @@ def _article(name: str, theme: dict[str, Any], article: dict[str, Any]) -> Case:
     lines = article["text"]
     bodies = [(article["path"], 0, len(lines))]
     if begin := article.get("second_page"):
-        bodies = [(article["path"], 0, begin - 1), (_second(theme, article), begin - 1, None)]
+        second = (_second(theme, article), begin - 1, len(lines))
+        bodies = [(article["path"], 0, begin - 1), second]
     fetched = article.get("fetched", FETCHED)
     template = Template((FOLDER / f"{name}.html").read_text("utf-8"))
     pages = []
@@ -117,9 +118,7 @@ def _article(name: str, theme: dict[str, Any], article: dict[str, Any]) -> Case:
     )
 
 
-def _body(
-    theme: dict[str, Any], article: dict[str, Any], start: int, end: int | None
-) -> Iterator[str]:
+def _body(theme: dict[str, Any], article: dict[str, Any], start: int, end: int) -> Iterator[str]:
     markup = article.get("markup", {})
     line = Template(theme["line"])
     for number, text in enumerate(article["text"][start:end], start + 1):
