@@ -22,7 +22,7 @@ from extract.article import Place
 from extract.lexicon import DATA, LexiconError, Word, words
 
 LEAD = 700  # characters that count as the lead
-READ = 2_000  # characters of the text that are read for names at all
+READ = 1_500  # characters of the text that are read for names at all
 MOST = 5  # places named
 LONGEST = 5  # words of a name
 # Weights of a name after an office and of a bare one.
@@ -36,6 +36,7 @@ SPREAD = 3  # provinces, or more, among which an article is about the country, w
 
 _PREFIX = re.compile(r"(?:kabupaten|kota)(?:administrasi)?(?=.)")
 _ISLANDS = re.compile(r"(?:kepulauan|kep|pulau)(?=.)")
+_BETWEEN = re.compile(r"[\W_]+")
 _NUMBER = re.compile(r"\d+|[ivx]+")
 _BYLINE = re.compile(r"\AOleh\b[^\n]*")
 _DATELINE = tuple(",(-–—|:/")
@@ -136,7 +137,8 @@ def places(
         mentions += [Mention(m.areas, DATELINE) for m in named]
     scores: defaultdict[Place, float] = defaultdict(float)
     districts: dict[Place, None] = {}
-    lean = _lean(gazetteer, title + "\n" + text)
+    namesakes = any(len(m.areas) > 1 for m in mentions)
+    lean = _lean(gazetteer, title + "\n" + text) if namesakes else ""
     # names that can mean only one area first: they decide what the others mean
     for mention in sorted(mentions, key=lambda m: (m.areas[0].level == "district", len(m.areas))):
         area = _choose(gazetteer, mention.areas, scores, home, lean)
@@ -447,7 +449,7 @@ def _areas(common: Mapping[str, str]) -> dict[str, Place]:
 
 def _key(name: str) -> str:
     """A name's letters and digits without spaces: "Toli-Toli" → "tolitoli"."""
-    return "".join(w.text for w in words(name))
+    return _BETWEEN.sub("", name.lower())
 
 
 def _bare(area: Place) -> str:
