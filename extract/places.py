@@ -34,8 +34,8 @@ REGENCY = 1.8  # how much more a regency says than its province
 CLEAR = 1.5  # times the next regency's score: one that stands out so is where it happened
 SPREAD = 3  # provinces, or more, among which an article is about the country, when none has half
 
-_PREFIX = re.compile(r"(?:kabupaten|kota)(?:administrasi)?(?=.)")
-_ISLANDS = re.compile(r"(?:kepulauan|kep|pulau)(?=.)")
+_PREFIX = re.compile(r"\A(?:kabupaten|kota)(?:administrasi)?(?=.)")
+_ISLANDS = re.compile(r"\A(?:kepulauan|pulau)(?=.)")
 _BETWEEN = re.compile(r"[\W_]+")
 _NUMBER = re.compile(r"\d+|[ivx]+")
 _BYLINE = re.compile(r"\AOleh\b[^\n]*")
@@ -196,11 +196,10 @@ class _Text:
         """What the name of the words `start` to `end` means, None where it is not one."""
         gazetteer, lists = self.gazetteer, self.gazetteer.words
         first, last = found[start].start, found[end - 1].end
-        printed = text[first:last]
         glued = text[first - 1 : first].isalnum() or text[last : last + 1].isalnum()
         if glued or text[found[end - 1].start].islower():
             return None
-        if key in gazetteer.initials and not printed.isupper():
+        if key in gazetteer.initials and not text[first:last].isupper():
             return None
         near, far = _before(found, start)
         after = found[end].text if end < len(found) else ""
@@ -208,14 +207,10 @@ class _Text:
             return None
         if near in lists["villages"] and _follows(gazetteer, text, found, end + 1):
             return None  # "the village head of Tegal Jaya in Inhil"
+        if key in lists["nowhere"] or near in lists["others"] or after in lists["after"]:
+            return Mention((), 0)
         opens = self.prose and start == 0 and text[last:].lstrip()[:1] in _DATELINE
-        if (
-            key in lists["nowhere"]
-            or near in lists["others"]
-            or after in lists["after"]
-            or {near, far} & lists["passing"]
-            or (opens and key in lists["desks"])
-        ):
+        if {near, far} & lists["passing"] or (opens and key in lists["desks"]):
             return Mention((), 0)
         office = _office(gazetteer, near, far)
         behind = after == "kota" and text[found[end].start].isupper()
