@@ -66,6 +66,7 @@ _BEFORE_LINK = re.compile(
     rf"(?:(?:^|(?<=[.!?”\")]))(?:{_WORDS}|\s{{0,3}}baca)|{_WORDS}\s?[:>»|–-])\W{{0,5}}$",
     re.IGNORECASE,
 )
+_ADDRESS = re.compile(r"https?://|\bwww\.")
 _LONGEST_BOILERPLATE = 400  # characters
 _LONGEST_HEADLINE = 130
 _QUOTED_AGAIN = 3  # so many lines before the text may be taken from it
@@ -195,7 +196,7 @@ class _Reader:
 
     def open(self, element: HtmlElement) -> None:
         tag = element.tag
-        if tag in _BLOCKS:
+        if tag in _BLOCKS or _is_layout(element):
             self.close()
             self._holders.append(element)
         elif tag == "br":
@@ -212,7 +213,7 @@ class _Reader:
         self._run.append(element.text or "")
 
     def shut(self, element: HtmlElement) -> None:
-        if element.tag in _BLOCKS:
+        if element is self._holders[-1] and element is not self._root:
             self.close()
             self._holders.pop()
         elif element.tag == "a" and self._link is not None:
@@ -264,6 +265,11 @@ class _Reader:
                 self._picture = None
         self._run.clear()
         self._linked, self._dropped, self._broken = 0, None, False
+
+
+def _is_layout(element: HtmlElement) -> bool:
+    """A table's cell that holds a part of the page, not a figure or a name."""
+    return element.tag == "td" and next(element.iter("br", "p", "div", "table"), None) is not None
 
 
 def _has_letters(text: str) -> bool:
@@ -363,10 +369,13 @@ def article_lines(found: list[Block], title: str) -> list[str]:
             or (_RELATED.fullmatch(line) is not None and is_boilerplate(line))
             or (heading and following is not None and following.is_link)
         )
-        if announces or (block.is_link and len(line) <= _LONGEST_HEADLINE):
+        if announces or (
+            block.is_link and len(line) <= _LONGEST_HEADLINE and not _ADDRESS.search(line)
+        ):
             related = related or announces
             continue
-        if related and (heading or block.element.tag == "li") and not line.endswith("."):
+        listed = heading or block.element.tag == "li"
+        if related and not line.endswith(".") and (listed or _reads_like_headline(line)):
             continue
         related = False
         if is_boilerplate(line) or _is_title(line, title) or (prose < 2 and _is_imprint(line)):
@@ -381,9 +390,20 @@ def article_lines(found: list[Block], title: str) -> list[str]:
     ]
 
 
+def _reads_like_headline(line: str) -> bool:
+    """Every Word With a Capital, and no full stop."""
+    words = [word for word in re.findall(r"[^\W\d_]+", line) if len(word) > 3]
+    return (
+        len(words) > 2
+        and len(line) <= _LONGEST_HEADLINE
+        and not _SENTENCE_END.search(line[-3:])
+        and sum(word[0].isupper() for word in words) >= 0.75 * len(words)
+    )
+
+
 def _is_imprint(line: str) -> bool:
     """A date, a byline, or both, before the text."""
-    if line.endswith((".", "-", "–", "—")) or len(line) > 120:
+    if line.endswith(".") or len(line) > 120:
         return False
     if BYLINE.fullmatch(line) and line.count(" ") < 8:
         return True

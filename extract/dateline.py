@@ -4,6 +4,7 @@ import re
 
 from extract.clean import BOILERPLATE
 from extract.dates import VISIBLE
+from extract.places import load
 
 _AGENCIES = frozenset(BOILERPLATE["agencies"])
 _NOT_TOWNS = frozenset(BOILERPLATE["not_towns"])
@@ -14,6 +15,8 @@ _PART = re.compile(r"[,|()/:]+|\.(?=\s|$)")
 _SITE = re.compile(r"(?:[\w-]+\.)+(?:com|id|net|co|news|org|info|tv|online|my\.id)", re.IGNORECASE)
 _TOWN = re.compile(r"[A-Z][\w'’.]*(?:[ -][A-Z][\w'’.]*){0,3}")
 _GLUED = re.compile(r"\s*\|\s*([A-Z][a-z]+)(?=[A-Z][a-z])")
+_OUTLET_FIRST = re.compile(r"([\w .-]{3,40}?)\s?[,.|:]\s+(?=[A-Z])")
+_WORD = re.compile(r"[^\W_]+")
 _LONGEST = 90  # characters of a dateline
 
 
@@ -21,13 +24,15 @@ def read_dateline(lines: list[str], outlet: str, host: str) -> str | None:
     """The dateline's town as printed ("SINGARAJA"), from an article's first lines.
 
     Known forms: "Town, Outlet –", "Outlet, Town -", "Outlet. TOWN –", "Town (AGENCY) -",
-    "Outlet | TownText", "TOWN –", and "TOWN, Outlet" on a line of its own. The outlet is known
-    by its name or its host.
+    "Outlet | TownText", "TOWN –", "Outlet, Town Text" where the town is in the gazetteer, and
+    "TOWN, Outlet" on a line of its own. The outlet is known by its name or its host.
     """
     own = {_fold(outlet), _fold(host.removeprefix("www.")), *map(_fold, host.split("."))} - {""}
     for line in lines:
         prefix, alone = _prefix(line)
         if prefix is None:
+            if town := _undashed(line, own):
+                return town
             continue
         parts = [p for part in _PART.split(prefix) if (p := part.strip(' *"“'))]
         towns = [p for p in parts if not (_is_outlet(p, own) or VISIBLE.search(p))]
@@ -52,6 +57,18 @@ def _prefix(line: str) -> tuple[str | None, bool]:
     if (dash := _DASH.search(head)) and dash.start() <= _LONGEST:
         return line[: dash.start()], False
     return (line, True) if len(line) <= 60 else (None, False)
+
+
+def _undashed(line: str, own: set[str]) -> str | None:
+    """The town behind the outlet's name where no dash ends it: "Kabar.id, Jakarta Menteri …"."""
+    head = _OUTLET_FIRST.match(line[:_LONGEST])
+    if not head or not _is_outlet(head[1].strip(), own):
+        return None
+    words = list(_WORD.finditer(line, head.end(), _LONGEST))[:6]
+    names = load().beginning([word[0].lower() for word in words], 0)
+    end = words[names[-1][0] - 1].end() if names else 0
+    town = line[head.end() : end]
+    return town if town[:1].isupper() else None
 
 
 def _is_outlet(part: str, own: set[str]) -> bool:

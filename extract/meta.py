@@ -57,6 +57,11 @@ class Meta:
     breadcrumb: list[str] = field(default_factory=list)
 
     @property
+    def is_article(self) -> bool:
+        """Whether the structured data describe an article, rather than any web page."""
+        return bool(_types(self.article) & _ARTICLE_TYPES)
+
+    @property
     def site(self) -> str:
         """The site's name for itself."""
         publisher = self.article.get("publisher")
@@ -136,7 +141,8 @@ def _breadcrumb(objects: list[dict[str, Any]]) -> Iterator[str]:
 
 def _visible_breadcrumb(root: HtmlElement) -> list[str]:
     links = root.xpath(
-        '//*[contains(translate(concat(@class, " ", @id), "BC", "bc"), "breadcrumb")'
+        '//*[contains(translate(concat(" ", @class, " ", @id), "BC", "bc"), " bread")'
+        ' or contains(translate(concat(@class, " ", @id), "BC", "bc"), "breadcrumb")'
         ' or contains(@class, "crumbs")]//a'
     )
     return [text for link in links[:20] if (text := _clean(link.text_content()))]
@@ -246,8 +252,18 @@ def _is_name(text: str, names: set[str]) -> bool:
 
 def _site_names(meta: Meta, url: str, outlet: str) -> set[str]:
     host = (urlsplit(url).hostname or "").removeprefix("www.")
-    said = [outlet, meta.site, host, host.split(".")[0], meta.tags.get("application-name", "")]
+    said = [
+        outlet,
+        _SITE_ENDING.sub("", outlet),
+        meta.site,
+        host,
+        host.split(".")[0],
+        meta.tags.get("application-name", ""),
+    ]
     return {folded for text in said if (folded := _fold(text))}
+
+
+_SITE_ENDING = re.compile(r"\.(?:com|co|id|net|news|org|info|tv|online)(?:\.id)?$", re.IGNORECASE)
 
 
 def _slug_words(url: str) -> set[str]:
@@ -352,7 +368,7 @@ def _sections(root: HtmlElement, headline: HtmlElement) -> list[str]:
 _SECTION_LINKS = "//a[contains(@rel, 'category')] | " + " | ".join(
     f"//*[contains(@class, '{name}')][self::div or self::span or self::li or self::dd or self::ul"
     " or self::p or self::a]/descendant-or-self::a"
-    for name in ("kanal", "rubrik", "categor", "kategori", "cat-links")
+    for name in ("kanal", "rubrik", "categor", "kategori", "cat-links", "article-tag")
 )
 
 

@@ -39,8 +39,10 @@ from extract.pager import missing_pages, pager_links
 
 MAX_BYTES = 5_000_000
 MAX_TAGS = 100_000  # an article's page has hundreds, seldom ten thousand
+MAX_TAGS_DEEP = 5_000  # of a page whose unclosed tags nest beyond libxml2's 256 levels
 MAX_ATTRIBUTES = 2_000
-MIN_TEXT = 120  # characters of an article's text
+MIN_TEXT = 120  # characters of an article's text,
+MIN_TEXT_DECLARED = 40  # and of one that its structured data call an article
 
 _NO_ARTICLE = compiled(BOILERPLATE["no_article"])
 _LISTS = compiled(BOILERPLATE["lists"])
@@ -48,6 +50,7 @@ _INVALID = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0x7F, 0xFFFE, 0xFFF
 _ARTICLE_QUERY = re.compile(r"(?:^|&)(?!paged?=|halaman=)[a-z_]+=\d")  # ?p=123
 _LONG_TAG = re.compile(rb"<[a-zA-Z][^<>]{8000,}")
 _QUOTED = re.compile(rb"\"[^\"]*\"|'[^']*'")
+_TOO_DEEP = [etree.ErrorTypes.ERR_RESOURCE_LIMIT]
 _MATH_LETTERS = re.compile("[\U0001d400-\U0001d7ff]+")
 
 
@@ -105,7 +108,7 @@ def _read_page(
     if not found:
         return None
     lines = [mend(line) for line in article_lines(found, title)]
-    if sum(map(len, lines)) < least:
+    if sum(map(len, lines)) < (min(least, MIN_TEXT_DECLARED) if about.is_article else least):
         return None
     if not about.article and is_list(found, few=_LISTS.fullmatch(title) is not None):
         return None
@@ -180,7 +183,8 @@ def _after(everything: list[Block], found: list[Block]) -> list[str]:
 
 def _beginning(everything: list[Block], found: list[Block], headline: int | None) -> list[Block]:
     """What stands around the headline and before the article's third paragraph."""
-    third = found[min(2, len(found) - 1)]
+    texts = [block for block in found if block.prose > 60] or found
+    third = texts[min(2, len(texts) - 1)]
     end = next((i for i, b in enumerate(everything) if b is third), len(everything))
     return everything[max((headline or 0) - 6, 0) : end]
 
@@ -207,7 +211,10 @@ def parse(page: Page) -> HtmlElement | None:
     if not re.match(r"<(?!\?xml\b(?!.{0,300}<html)|rss|feed|urlset|sitemapindex)", head, re.DOTALL):
         return None
     try:
-        root = document_fromstring(text.encode(), parser=_parser())
+        parser = _parser()
+        root = document_fromstring(text.encode(), parser=parser)
+        if len(parser.error_log.filter_types(_TOO_DEEP)) and html.count(b"<") <= MAX_TAGS_DEEP:
+            root = document_fromstring(text.encode(), parser=_parser(huge_tree=True))
     except (etree.LxmlError, ValueError):
         return None
     return root if root.find("body") is not None else None
@@ -222,8 +229,14 @@ def _has_endless_tag(html: bytes) -> bool:
     return False
 
 
-def _parser() -> HTMLParser:
-    return HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
+def _parser(*, huge_tree: bool = False) -> HTMLParser:
+    return HTMLParser(
+        encoding="utf-8",
+        remove_comments=True,
+        remove_pis=True,
+        no_network=True,
+        huge_tree=huge_tree,
+    )
 
 
 def decode(html: bytes, charset: str | None) -> str:
