@@ -205,8 +205,11 @@ class _Text:
         after = found[end].text if end < len(found) else ""
         if key in lists["leading"] and _follows(gazetteer, text, found, end):
             return None
-        if near in lists["villages"] and _follows(gazetteer, text, found, end + 1):
-            return None  # "the village head of Tegal Jaya in Inhil"
+        if near in lists["villages"] and (
+            _follows(gazetteer, text, found, end + 1)  # "the village head of Tegal Jaya in Inhil"
+            or (near not in gazetteer.offices and _goes_on(text, found, end))
+        ):
+            return None
         if key in lists["nowhere"] or near in lists["others"] or after in lists["after"]:
             return Mention((), 0)
         opens = self.prose and start == 0 and text[last:].lstrip()[:1] in _DATELINE
@@ -277,12 +280,17 @@ def _capital_tells(text: str, found: list[Word], start: int, titled: bool) -> bo
     return text[last.start].islower() and text[last.end : found[start].start].isspace()
 
 
-def _follows(gazetteer: Gazetteer, text: str, found: list[Word], end: int) -> bool:
-    """Whether another name stands right behind the word `end` - 1."""
+def _goes_on(text: str, found: list[Word], end: int) -> bool:
+    """Whether a capitalised word stands right behind the word `end` - 1."""
     if end >= len(found) or not text[found[end - 1].end : found[end].start].isspace():
         return False
-    capital = text[found[end].start].isupper()
-    return capital and bool(gazetteer.beginning([w.text for w in found[end : end + LONGEST]], 0))
+    return text[found[end].start].isupper()
+
+
+def _follows(gazetteer: Gazetteer, text: str, found: list[Word], end: int) -> bool:
+    """Whether another name stands right behind the word `end` - 1."""
+    behind = [w.text for w in found[end : end + LONGEST]]
+    return _goes_on(text, found, end) and bool(gazetteer.beginning(behind, 0))
 
 
 def _level(area: Place) -> str:

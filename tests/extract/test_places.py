@@ -149,6 +149,7 @@ def test_names_split_glued_and_in_any_case(title: str, expected: str) -> None:
         ("Bupati Mentawai ingatkan ASN", "Kabupaten Kepulauan Mentawai"),
         ("Pangdam XIV/Hasanuddin ingatkan prajurit", "Sulawesi Selatan"),
         ("Bawaslu OI periksa ASN", "Kabupaten Ogan Ilir"),
+        ("Warga Datangi Kantor Desa, Polisi PALI Berjaga", "Kabupaten Penukal Abab Lematang Ilir"),
         ("ASN se-Pulau Dewata apel", "Bali"),
     ],
 )
@@ -213,6 +214,7 @@ def test_a_university_says_little_of_the_place() -> None:
 
 def test_a_village_is_no_regency() -> None:
     assert names("Kades Tegal Jaya Inhil dihukum") == ["Kabupaten Indragiri Hilir"]
+    assert names("Rapat di Desa Tanjung Dalam") == []
     assert names("Rapat di Desa Sragen", "Warga Tuban hadir.")[0] == "Kabupaten Tuban"
 
 
