@@ -20,7 +20,12 @@ DATES = {"extensive_search": True, "original_date": True, "outputformat": "%Y-%m
 WORKER = Path(__file__).with_name("worker.py")
 PINS = {
     "newspaper4k": ["newspaper4k==0.9.6", "lxml==6.1.3", "lxml_html_clean==0.4.6"],
-    "news-please": ["news-please==1.6.16", "lxml==6.1.3", "lxml_html_clean==0.4.6"],
+    "news-please": [
+        "news-please==1.6.16",
+        "newspaper4k==0.9.6",
+        "lxml==6.1.3",
+        "lxml_html_clean==0.4.6",
+    ],
 }
 
 
