@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 from lxml.html import HtmlElement
 
 from extract.clean import HEADINGS, Block, is_boilerplate
+from extract.dates import is_imprint
 
 _CAPTION = re.compile(r"caption|(?:^|[\s_-])keterangan(?=$|[\s_-])", re.IGNORECASE)
 _PICTURE = re.compile(
@@ -70,7 +71,9 @@ def lead(found: Sequence[Caption], image: str | None, before: Sequence[Block]) -
 
 
 def _box(block: Block, outer: set[HtmlElement]) -> HtmlElement | None:
-    """The caption or the box with a picture that `block` belongs to."""
+    """The caption or the box with a picture that `block` belongs to: one that is called so, or
+    one that holds nothing but a picture and `block`."""
+    around = _around_picture(block)
     for box in islice(_upward(block.element), 5):
         if box in outer or box.tag in ("body", "html", "article", "main"):
             return None
@@ -80,7 +83,24 @@ def _box(block: Block, outer: set[HtmlElement]) -> HtmlElement | None:
         pictured = not block.is_link and (box.tag == "figure" or _PICTURE.search(_names(box)))
         if (labelled or (pictured and box.find(".//img") is not None)) and _is_short(box):
             return box
+        if box in around and _length(box) <= len(block.text) + 10:
+            return box
     return None
+
+
+def _around_picture(block: Block) -> set[HtmlElement]:
+    """What holds the picture that `block` follows. A paragraph that begins with a picture is text,
+    unless all of it is in italics or small type, or the picture's own description."""
+    picture = block.picture
+    if picture is None or not _is_picture(picture) or is_imprint(block.text):
+        return set()
+    holders = {*islice(picture.iterancestors(), 5)}
+    if block.element in holders:
+        marked = sum(_length(e) for e in block.element.iter("i", "em", "small", "font"))
+        described = "".join((picture.get("alt") or "").split()) == "".join(block.text.split())
+        if not described and marked < 0.9 * _length(block.element):
+            return set()
+    return holders
 
 
 def _is_labelled(box: HtmlElement) -> bool:
@@ -97,12 +117,19 @@ def _upward(element: HtmlElement) -> Iterator[HtmlElement]:
     yield from element.iterancestors()
 
 
-def _is_short(box: HtmlElement) -> bool:
+def _length(box: HtmlElement) -> int:
+    """Characters of text, or more than the longest caption has."""
     length = 0
     for text in box.itertext():
         length += len(text.strip())
         if length > _LONGEST:
-            return False
+            break
+    return length
+
+
+def _is_short(box: HtmlElement) -> bool:
+    if _length(box) > _LONGEST:
+        return False
     return box.find(".//h1") is None and box.find(".//h2") is None
 
 
@@ -119,18 +146,19 @@ def first_picture(before: Sequence[Block], url: str) -> str | None:
     """The address of the first picture among the blocks `before` the article's text has well
     begun; no icon, portrait or advertisement."""
     for block in before:
-        picture = block.picture
-        if picture is None or _NO_PICTURE.search(
-            " ".join(filter(None, map(picture.get, ("class", "src", "alt"))))[:400]
-        ):
-            continue
-        width = picture.get("width") or ""
-        if (source := _source(picture)) and not (width.isdecimal() and int(width) < 150):
+        if block.picture is not None and _is_picture(block.picture):
             try:
-                return urljoin(url, source)
+                return urljoin(url, _source(block.picture))
             except ValueError:
                 continue
     return None
+
+
+def _is_picture(element: HtmlElement) -> bool:
+    told = " ".join(filter(None, map(element.get, ("class", "src", "alt"))))[:400]
+    width = element.get("width") or ""
+    small = width.isdecimal() and int(width) < 150
+    return not small and bool(_source(element)) and not _NO_PICTURE.search(told)
 
 
 def _source(picture: HtmlElement) -> str:

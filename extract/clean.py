@@ -428,7 +428,7 @@ def is_list(found: list[Block], *, few: bool) -> bool:
     for block in found:
         run = 0 if block.is_link else run + block.prose * (block.prose > 60)
         longest, texts = max(longest, run), texts + (block.prose > 60)
-    return headlines >= (2 if few else 4) and headlines > 0.6 * texts and longest < 400
+    return headlines >= (2 if few or not texts else 4) and headlines > 0.6 * texts and longest < 400
 
 
 def _key(text: str) -> str:

@@ -9,7 +9,7 @@ from extract.places import load
 _AGENCIES = frozenset(BOILERPLATE["agencies"])
 _NOT_TOWNS = frozenset(BOILERPLATE["not_towns"])
 _DASH = re.compile(
-    r"\s[-–—]{1,3}\s?|(?<=[\w).])[–—]{1,2}\s?|(?<=\w)-{2}\s?|(?<=\))\s?[-–—]{1,2}\s?|(?<=\w)-\s"
+    r"\s[-–—]{1,3}\s?|(?<=[\w).])[–—]{1,2}\s?|(?<=\w)-{2}\s?|(?<=\))\s?[-–—]{1,2}\s?|(?<=\w)\.?-\s"
 )
 _PART = re.compile(r"[,|()/:]+|\.(?=\s|$)")
 _SITE = re.compile(r"(?:[\w-]+\.)+(?:com|id|net|co|news|org|info|tv|online|my\.id)", re.IGNORECASE)

@@ -65,6 +65,10 @@ _AGO = re.compile(
     rf"(?=(?:{_TIME.replace('?P<', '?P<y')})\W*$)",
     re.IGNORECASE,
 )
+_TIME_BEFORE = re.compile(
+    r"(?<![\d.:])(?P<hour>[01]?\d|2[0-3])[.:](?P<minute>[0-5]\d)\s?(?P<zone>WIB|WITA|WIT)?\W{1,4}$",
+    re.IGNORECASE,
+)
 _UPDATED = re.compile(r"(?:updated?|di-?perbarui|diubah|modified|pembaruan)\b\W*$", re.IGNORECASE)
 _IMPRINT_WORDS = re.compile(
     rf"\b(?:{_WEEKDAY_NAMES}|\d+|views?|kali|dibaca|dilihat|on|in"
@@ -210,8 +214,11 @@ def _weekday(part: dict[str, str]) -> int | None:
 
 
 def _at(day: date, found: re.Match[str], zone: ZoneInfo) -> Stamp | None:
-    """`day` with the time that was written behind it."""
+    """`day` with the time that was written behind it, or else just before it."""
     part = _parts(found)
+    if "hour" not in part:
+        before = _TIME_BEFORE.search(found.string[max(found.start() - 25, 0) : found.start()])
+        part |= _parts(before) if before else {}
     hour = int(part.get("hour", 0))
     if half := part.get("half"):
         hour = hour % 12 + (12 if half[0] in "pP" else 0)

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml.html import HtmlElement
 
-from extract.clean import BOILERPLATE, BYLINE, Block, compiled
+from extract.clean import BOILERPLATE, BYLINE, HEADINGS, Block, compiled, is_boilerplate
 from extract.dates import VISIBLE
 
 _ARTICLE_TYPES = frozenset(
@@ -60,6 +60,11 @@ class Meta:
     def is_article(self) -> bool:
         """Whether the structured data describe an article, rather than any web page."""
         return bool(_types(self.article) & _ARTICLE_TYPES)
+
+    @property
+    def is_titled(self) -> bool:
+        """Whether more than `<title>` says what the page is called."""
+        return bool(self.article.get("headline") or self.tags.get("og:title"))
 
     @property
     def site(self) -> str:
@@ -272,10 +277,21 @@ def _slug_words(url: str) -> set[str]:
     return {w for w in words if not w.isdecimal()}
 
 
+def heading_above(everything: list[Block], first: Block) -> int | None:
+    """The place of the last heading that stands above the text's `first` block, or begins it: the
+    headline of a page whose structured data and `<title>` have only the site's."""
+    end = next((i for i, b in enumerate(everything) if b is first), -1) + 1
+    for place in range(end - 1, max(end - 9, -1), -1):
+        block = everything[place]
+        if block.element.tag in HEADINGS and not block.is_link and block.text.count(" ") >= 3:
+            return place
+    return None
+
+
 def headline_place(found: list[Block], title: str) -> int | None:
     """Where the headline stands among the page's blocks."""
     wanted = _fold(title)
-    places = [i for i, b in enumerate(found) if _fold(b.text) == wanted]
+    places = [i for i, b in enumerate(found) if b.element.tag != "html" and _fold(b.text) == wanted]
     tagged = [i for i in places if found[i].element.tag in ("h1", "h2", "h3")]
     return next(iter(tagged + places), None)
 
@@ -365,7 +381,7 @@ def _sections(root: HtmlElement, headline: HtmlElement) -> list[str]:
     ]
 
 
-_SECTION_LINKS = "//a[contains(@rel, 'category')] | " + " | ".join(
+_SECTION_LINKS = "//a[contains(@rel, 'category') or contains(@href, '?cat=')] | " + " | ".join(
     f"//*[contains(@class, '{name}')][self::div or self::span or self::li or self::dd or self::ul"
     " or self::p or self::a]/descendant-or-self::a"
     for name in ("kanal", "rubrik", "categor", "kategori", "cat-links", "article-tag")
@@ -431,6 +447,7 @@ def _printed_tags(headline: HtmlElement) -> list[str]:
     around = {*headline.iterancestors()}
     for holder in headline.xpath(_TAG_HOLDERS)[:100]:
         box = holder.getparent() if holder.tag == "a" else holder
+        box = box.getparent() if box.tag == "li" else box
         if holder.tag != "a" and not _TAG_NAMES.search(_names_of(holder)):
             continue
         if any(
@@ -452,7 +469,8 @@ def _printed_tags(headline: HtmlElement) -> list[str]:
 
 
 _TAG_HOLDERS = (
-    "following::a[@rel='tag' or starts-with(@rel, 'tag ')]"
+    "following::a[@rel='tag' or starts-with(@rel, 'tag ') or contains(@href, '/tag/')"
+    " or contains(@href, '/tags/') or contains(@href, '/topic/') or contains(@href, '/topik/')]"
     " | following::*[self::div or self::p or self::ul or self::span or self::section"
     " or self::footer or self::h3 or self::h4 or self::h5 or self::h6]"
     "[contains(@class, 'tag') or contains(@class, 'label') or contains(@class, 'topi')"
@@ -464,8 +482,8 @@ _TAG_NAMES = re.compile(
 )
 _OUTER = frozenset(("nav", "aside", "header"))
 _ELSEWHERE = re.compile(
-    r"(?:^|[\s_-])(?:sidebar|widget\w*|trending\w*|popul[ae]r|terpopuler|hot|menu|navbar|colophon"
-    r"|site-footer|tag-?cloud|related\w*|terkait|breadcrumbs?|comments?|komentar|blogroll|author-(?:bio|desc\w*))(?=$|[\s_-])",
+    r"(?:^|[\s_-])(?:sidebar|trending\w*|popul[ae]r|terpopuler|hot|menu|navbar|colophon"
+    r"|site-footer|tag-?cloud|related\w*|terkait|breadcrumbs?|comments?|komentar|blogroll|author-(?:bio|desc\w*))(?=$|[\s_-])|^widget",
     re.IGNORECASE,
 )
 
@@ -516,7 +534,7 @@ def caption(meta: Meta) -> str:
     return _clean(said) if isinstance(said, str) else ""
 
 
-def is_paid(meta: Meta, title: str, lines: list[str], root: HtmlElement) -> bool:
+def is_paid(meta: Meta, title: str, lines: list[str], around: list[str], root: HtmlElement) -> bool:
     """Whether it says it is an advertorial or comes from an official or partner."""
     if "AdvertiserContentArticle" in _types(meta.article):
         return True
@@ -530,6 +548,7 @@ def is_paid(meta: Meta, title: str, lines: list[str], root: HtmlElement) -> bool
         meta.tags.get("article:section"),
         *meta.breadcrumb,
         *(_clean(a.text_content()) for a in root.xpath("//a[contains(@rel, 'category')]")[:10]),
+        *(line for line in around if not is_boilerplate(line)),  # "Iklan" names its place
         *lines[:2],
         *lines[-2:],
     ]

@@ -107,6 +107,10 @@ def _read_page(
     found = without(article_blocks(root, everything, place), under)
     if not found:
         return None
+    if place is None and not about.is_titled:
+        first = next((b for b in found if b.prose > 60), found[0])
+        place = meta.heading_above(everything, first)
+        title = mend(everything[place].text) if place is not None else title
     lines = [mend(line) for line in article_lines(found, title)]
     if sum(map(len, lines)) < (min(least, MIN_TEXT_DECLARED) if about.is_article else least):
         return None
@@ -145,7 +149,7 @@ def _read_page(
         image=image,
         caption=_caption(lead(under, image, beginning), about, title),
         language=meta.language(root, text),
-        paid=meta.is_paid(about, title, lines, root),
+        paid=meta.is_paid(about, title, lines, near, root),
         pages=links,
     )
 
@@ -186,7 +190,9 @@ def _beginning(everything: list[Block], found: list[Block], headline: int | None
     texts = [block for block in found if block.prose > 60] or found
     third = texts[min(2, len(texts) - 1)]
     end = next((i for i, b in enumerate(everything) if b is third), len(everything))
-    return everything[max((headline or 0) - 6, 0) : end]
+    if headline is None:
+        return everything[:end]
+    return [*everything[headline + 1 : end], *everything[max(headline - 6, 0) : headline + 1]]
 
 
 def _caption(printed: Caption | None, about: meta.Meta, title: str) -> str | None:
