@@ -38,12 +38,11 @@ class Caption(NamedTuple):
         return " ".join(block.text for block in self.blocks)
 
 
-def captions(everything: Sequence[Block], headline: int | None) -> list[Caption]:
-    """The captions among a page's blocks, in order."""
-    above = everything[headline].element if headline is not None else None
+def captions(near: Sequence[Block], above: HtmlElement | None) -> list[Caption]:
+    """The captions among the blocks near an article's text, in order; `above` is its headline."""
     outer = {*above.iterancestors()} if above is not None else set()
     found: dict[HtmlElement, list[Block]] = {}
-    for block in everything:
+    for block in near:
         if block.element is not above and not is_boilerplate(block.text):
             box = _box(block, outer)
             if box is not None:

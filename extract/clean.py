@@ -119,9 +119,9 @@ def _drop(element: HtmlElement) -> None:
     themes have below the headline, leave that."""
     if element.getparent() is None:  # its holder was emptied
         return
-    text = _short_text(element)
+    text = _short_text(element) if element.tag == "footer" or element.tag not in _DEAD else ""
     date = date_in(text) if any(map(str.isdigit, text)) else None
-    if date and element.tag not in _DEAD - {"footer"} and 2 * _linked(element) < len(text):
+    if date and 2 * _linked(element) < len(text):
         tail = element.tail
         element.clear()
         element.tag, element.text, element.tail = "div", date, tail

@@ -146,9 +146,8 @@ def _breadcrumb(objects: list[dict[str, Any]]) -> Iterator[str]:
 
 def _visible_breadcrumb(root: HtmlElement) -> list[str]:
     links = root.xpath(
-        '//*[contains(translate(concat(" ", @class, " ", @id), "BC", "bc"), " bread")'
-        ' or contains(translate(concat(@class, " ", @id), "BC", "bc"), "breadcrumb")'
-        ' or contains(@class, "crumbs")]//a'
+        "//*[contains(@class, 'readcrumb') or contains(@id, 'readcrumb')"
+        " or contains(@class, 'crumbs') or starts-with(@class, 'bread')]//a"
     )
     return [text for link in links[:20] if (text := _clean(link.text_content()))]
 
@@ -371,21 +370,25 @@ def _people(text: str, site_names: set[str]) -> Iterator[str]:
             yield name
 
 
-def _sections(root: HtmlElement, headline: HtmlElement) -> list[str]:
-    box = {e for e in islice(headline.iterancestors(), 4) if e.tag not in ("body", "html")}
+def _sections(headline: HtmlElement) -> list[str]:
+    box = [e for e in islice(headline.iterancestors(), 4) if e.tag not in ("body", "html")]
+    links = islice(box[-1].iter("a"), 200) if box else ()
     return [
         text
-        for link in root.xpath(_SECTION_LINKS)[:50]
-        if box & {*islice(link.iterancestors(), 5)}
+        for link in links
+        if ("category" in link.get("rel", "") or "?cat=" in link.get("href", "") or _is_filed(link))
+        and not {*box}.isdisjoint(islice(link.iterancestors(), 5))
         and 2 < len(text := _clean(link.text_content())) <= 40
     ]
 
 
-_SECTION_LINKS = "//a[contains(@rel, 'category') or contains(@href, '?cat=')] | " + " | ".join(
-    f"//*[contains(@class, '{name}')][self::div or self::span or self::li or self::dd or self::ul"
-    " or self::p or self::a]/descendant-or-self::a"
-    for name in ("kanal", "rubrik", "categor", "kategori", "cat-links", "article-tag")
-)
+def _is_filed(link: HtmlElement) -> bool:
+    return any(
+        _SECTION.search(element.get("class") or "") for element in (link, link.getparent())
+    ) and not any(map(_is_elsewhere, islice(link.iterancestors(), 4)))
+
+
+_SECTION = re.compile(r"kanal|rubrik|categor|kategori|cat-links|article-tag", re.IGNORECASE)
 
 
 def _heading(root: HtmlElement, title: str) -> HtmlElement | None:
@@ -438,7 +441,7 @@ def read_printed(root: HtmlElement, title: str) -> Printed:
     headline = _heading(root, title)
     if headline is None:
         return Printed([], [], _signatures(root))
-    return Printed(_printed_tags(headline), _sections(root, headline), _signatures(root))
+    return Printed(_printed_tags(headline), _sections(headline), _signatures(root))
 
 
 def _printed_tags(headline: HtmlElement) -> list[str]:

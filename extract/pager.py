@@ -11,6 +11,7 @@ MAX_PAGES = 20
 _PAGE_PATH = re.compile(r"/(?:page/|halaman/|hal-)?(\d{1,2})$")
 _PAGE_KEYS = frozenset(("page", "halaman", "hal", "pg"))
 _WHOLE = frozenset(("all", "semua", "full"))
+_LONGEST_NUMBER = 12  # characters of a relative address like "3/" or "halaman-3"
 _COMMENTS = re.compile(r"comment|komentar|disqus|respon", re.IGNORECASE)
 
 
@@ -21,17 +22,22 @@ def pager_links(root: HtmlElement, url: str) -> tuple[str, ...]:
     ?page=all): a pager of comments or of a category has another.
     """
     own = _identity(url)
+    if own is None:
+        return ()
+    slug = own[1].partition("?")[0].rpartition("/")[2]
     found: dict[str, None] = {}
     for link in root.iter("a", "link"):
         href = (link.get("href") or "").strip()
         if not href or len(href) > 2000 or (link.tag == "link" and link.get("rel") != "next"):
+            continue
+        if slug not in href and href[0] != "?" and len(href) > _LONGEST_NUMBER:
             continue
         try:
             address = urljoin(url, href).partition("#")[0]
             identity = _identity(address)
         except ValueError:
             continue
-        if own is None or identity is None or identity[:2] != own[:2] or identity[2] == own[2]:
+        if identity is None or identity[:2] != own[:2] or identity[2] == own[2]:
             continue
         if link.tag == "a" and ("comment" in href or _among_comments(link)):
             continue

@@ -46,7 +46,7 @@ MIN_TEXT_DECLARED = 40  # and of one that its structured data call an article
 
 _NO_ARTICLE = compiled(BOILERPLATE["no_article"])
 _LISTS = compiled(BOILERPLATE["lists"])
-_INVALID = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0x7F, 0xFFFE, 0xFFFF])
+_INVALID = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 _ARTICLE_QUERY = re.compile(r"(?:^|&)(?!paged?=|halaman=)[a-z_]+=\d")  # ?p=123
 _LONG_TAG = re.compile(rb"<[a-zA-Z][^<>]{8000,}")
 _QUOTED = re.compile(rb"\"[^\"]*\"|'[^']*'")
@@ -102,9 +102,10 @@ def _read_page(
     prune(root)
     everything = blocks(root)
     place = meta.headline_place(everything, title)
-    under = captions(everything, place)
+    found = article_blocks(root, everything, place)
+    under = captions(_near(everything, found, place), place and everything[place].element)
     boxes = {caption.box for caption in under}
-    found = without(article_blocks(root, everything, place), under)
+    found = without(found, under)
     if not found:
         return None
     if place is None and not about.is_titled:
@@ -179,6 +180,14 @@ def _around(everything: list[Block], found: list[Block], headline: int | None) -
     return [b.text for b in (*below, *reversed(above), *at_end) if len(b.text) < 120]
 
 
+def _near(everything: list[Block], found: list[Block], headline: int | None) -> list[Block]:
+    """The article's blocks and those about its headline."""
+    theirs = {id(block) for block in found}
+    places = [i for i, b in enumerate(everything) if id(b) in theirs]
+    begin = min(places[:1] + ([] if headline is None else [headline]), default=0)
+    return everything[max(begin - 8, 0) : places[-1] + 1 if places else 0]
+
+
 def _after(everything: list[Block], found: list[Block]) -> list[str]:
     """The short lines just behind the text."""
     end = next((i for i, b in enumerate(everything) if b is found[-1]), len(everything))
@@ -212,7 +221,7 @@ def parse(page: Page) -> HtmlElement | None:
     html = page.html
     if not 0 < len(html) <= MAX_BYTES or html.count(b"<") > MAX_TAGS or _has_endless_tag(html):
         return None
-    text = decode(html, page.charset).translate(_INVALID)
+    text = _INVALID.sub("", decode(html, page.charset))
     head = text[:2000].lstrip().lower()
     if not re.match(r"<(?!\?xml\b(?!.{0,300}<html)|rss|feed|urlset|sitemapindex)", head, re.DOTALL):
         return None
