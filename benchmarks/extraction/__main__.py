@@ -2,20 +2,15 @@
 
 import json
 import logging
-from collections.abc import Callable
-from statistics import median
-from time import process_time
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
-from trafilatura import bare_extraction
 
 from benchmarks.extraction import rivals
 from benchmarks.extraction.measure import figures
-from benchmarks.extraction.pages import Sample, samples
-from extract.read import read
+from benchmarks.extraction.pages import samples
 from settings import Settings
 
 MEASURES = {
@@ -29,12 +24,12 @@ MEASURES = {
     "day": "day right",
     "authors": "authors exact",
     "indexes": "indexes given as articles",
-    "ms": "CPU ms, read once",
+    "ms": "CPU ms an article",
 }
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True, help="How often each page is timed.")
+@click.option("--rounds", default=5, show_default=True, help="How often each page is read.")
 @click.option(
     "--rivals/--no-rivals", "with_rivals", default=True,
     help="Whether newspaper4k and news-please are measured, too (they are installed once).",
@@ -44,11 +39,11 @@ def main(rounds: int, with_rivals: bool, as_json: bool) -> None:
     """Measures extraction beside trafilatura alone, newspaper4k and news-please."""
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
     work = samples()
-    readings = {"Pantau": rivals.pantau(work), "trafilatura": rivals.trafilatura(work)}
+    readings = rivals.by_turns(work, rounds)
     if with_rivals:
         folder = Settings().home / "benchmarks"
         for name in rivals.PINS:
-            readings[name] = rivals.installed(name, work, folder)
+            readings[name] = rivals.installed(name, work, rounds, folder)
     groups = {group: [s.group == group for s in work] for group in ("platforms", "saved")}
     groups["all"] = [True] * len(work)
     rows = [
@@ -61,45 +56,14 @@ def main(rounds: int, with_rivals: bool, as_json: bool) -> None:
         if any(mask)
         for name, found in readings.items()
     ]
-    speed = timing(work, rounds)
     if as_json:
-        click.echo(json.dumps({"exactness": rows, "speed": speed}))
+        click.echo(json.dumps(rows))
     else:
-        show(rows, speed)
+        show(rows)
 
 
-def timing(work: list[Sample], rounds: int) -> dict[str, float]:
-    """CPU milliseconds of read() and of trafilatura alone over the first pages, by turns."""
-    ours = alone = 0.0
-    for sample in work:
-        page = sample.pages[:1]
-        read(page, zone=sample.zone)  # the caches of both are warm
-        one, other = [], []
-        for _ in range(rounds):
-            one.append(_milliseconds(lambda: read(page, zone=sample.zone)))  # noqa: B023
-            other.append(
-                _milliseconds(
-                    lambda: bare_extraction(page[0].html, url=page[0].url, with_metadata=True)  # noqa: B023
-                )
-            )
-        ours, alone = ours + median(one), alone + median(other)
-    count = len(work)
-    return {
-        "pages": count,
-        "read_ms": ours / count,
-        "trafilatura_ms": alone / count,
-        "ratio": ours / alone,
-    }
-
-
-def _milliseconds(call: Callable[[], object]) -> float:
-    began = process_time()
-    call()
-    return (process_time() - began) * 1000
-
-
-def show(rows: list[dict[str, Any]], speed: dict[str, float]) -> None:
-    """Print the tables."""
+def show(rows: list[dict[str, Any]]) -> None:
+    """Print the tables: one a group of pages."""
     console = Console()
     for group in dict.fromkeys(row["pages"] for row in rows):
         chosen = [row for row in rows if row["pages"] == group]
@@ -109,8 +73,6 @@ def show(rows: list[dict[str, Any]], speed: dict[str, float]) -> None:
         for key, label in MEASURES.items():
             table.add_row(label, *(_shown(row[key], key) for row in chosen))
         console.print(table)
-    ours, alone = speed["read_ms"], speed["trafilatura_ms"]
-    console.print(f"read() {ours:.1f} ms a page, trafilatura alone {alone:.1f}: {ours / alone:.2f}")
 
 
 def _shown(value: float, key: str) -> str:

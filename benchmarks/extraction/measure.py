@@ -57,7 +57,8 @@ def words(text: str) -> Counter[str]:
 
 
 def figures(samples: Sequence[Sample], readings: Sequence[Reading | None]) -> dict[str, Any]:
-    """Shares from 0 to 1 over the articles; `indexes` counts the other pages given as articles."""
+    """Shares from 0 to 1 and milliseconds over the articles; `indexes` counts the other pages that
+    were given as articles."""
     pairs = list(zip(samples, readings, strict=True))
     articles = [(s.expected, r or Reading("", "", (), None), s) for s, r in pairs if s.expected]
     overlaps = [Overlap.of(words(r.text), words(e["text"])) for e, r, _ in articles]
@@ -87,7 +88,7 @@ def figures(samples: Sequence[Sample], readings: Sequence[Reading | None]) -> di
         "indexes": sum(
             len(r.text) >= MIN_TEXT for s, r in pairs if r is not None and s.expected is None
         ),
-        "ms": 1000 * mean(r.seconds if r else 0.0 for r in readings),
+        "ms": 1000 * mean(r.seconds for _, r, _ in articles),
     }
 
 

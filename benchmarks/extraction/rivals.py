@@ -6,7 +6,9 @@ import subprocess
 import sys
 import venv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from time import process_time
 
 from trafilatura import bare_extraction
@@ -15,6 +17,8 @@ from trafilatura.settings import Document
 from benchmarks.extraction.measure import Reading
 from benchmarks.extraction.pages import Sample
 from extract.read import decode, read
+
+Readings = list[Reading | None]
 
 DATES = {"extensive_search": True, "original_date": True, "outputformat": "%Y-%m-%dT%H:%M:%S%z"}
 WORKER = Path(__file__).with_name("worker.py")
@@ -29,9 +33,24 @@ PINS = {
 }
 
 
-def pantau(samples: Sequence[Sample]) -> list[Reading | None]:
+def by_turns(samples: Sequence[Sample], rounds: int) -> dict[str, Readings]:
+    """What Pantau and trafilatura alone make of them, with the medians of their times."""
+    runs: dict[str, list[Readings]] = {"Pantau": [], "trafilatura": []}
+    for _ in range(rounds):
+        runs["Pantau"].append(pantau(samples))
+        runs["trafilatura"].append(trafilatura(samples))
+    return {
+        name: [
+            found[0] and replace(found[0], seconds=median(f.seconds for f in found if f))
+            for found in zip(*readings, strict=True)
+        ]
+        for name, readings in runs.items()
+    }
+
+
+def pantau(samples: Sequence[Sample]) -> Readings:
     """What read() makes of them."""
-    readings: list[Reading | None] = []
+    readings: Readings = []
     for sample in samples:
         began = process_time()
         article = read(sample.pages, zone=sample.zone, outlet=sample.outlet, listed=sample.listed)
@@ -44,10 +63,10 @@ def pantau(samples: Sequence[Sample]) -> list[Reading | None]:
     return readings
 
 
-def trafilatura(samples: Sequence[Sample]) -> list[Reading | None]:
+def trafilatura(samples: Sequence[Sample]) -> Readings:
     """What trafilatura makes of them by itself, asked for the hour, too, which it does not give of
     its own accord. Of a split article the texts are joined."""
-    readings: list[Reading | None] = []
+    readings: Readings = []
     for sample in samples:
         began = process_time()
         found = [
@@ -72,12 +91,12 @@ def trafilatura(samples: Sequence[Sample]) -> list[Reading | None]:
     return readings
 
 
-def installed(name: str, samples: Sequence[Sample], folder: Path) -> list[Reading | None]:
+def installed(name: str, samples: Sequence[Sample], rounds: int, folder: Path) -> Readings:
     """What the package `name` makes of them, in an environment of its own in `folder`."""
     work = [[(page.url, decode(page.html, page.charset)) for page in s.pages] for s in samples]
     python = _environment(name, folder) / "bin/python"
     ran = subprocess.run(
-        [str(python), "-I", str(WORKER), name],
+        [str(python), "-I", str(WORKER), name, str(rounds)],
         input=json.dumps(work), capture_output=True, text=True, check=False,
         # whatever else it would fetch (pictures, lists of domains), it fetches nothing
         env=os.environ | {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},
