@@ -51,20 +51,33 @@ class Article:
 
 
 @dataclass(frozen=True, slots=True)
+class Clue:
+    """A phrase that makes a sentence tell: `what` is "official" (who must stay neutral), "duty" (of
+    neutrality), "act" (that takes sides), "candidate" (or party), "election" or "oversight" (those
+    who watch over it); `text` is the characters `start` to `end` of the sentence's field."""
+
+    what: str
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """A sentence that proves the verdict: `text` is the characters `start` to `end` of the
-    article's field `where` ("text" or "title")."""
+    article's field `where` ("text" or "title"), `clues` are what in it tells, in order."""
 
     text: str
     start: int
     end: int
     where: str = "text"
+    clues: tuple[Clue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An administrative area: Kemendagri `code` ("51.08"), `level` ("province" or "regency"),
-    `name` ("Kabupaten Buleleng") and the name of its `province` ("Bali")."""
+    """An administrative area: Kemendagri `code` ("51.08"), `level` ("province", "regency" or
+    "district"), `name` ("Kabupaten Buleleng") and the name of its `province` ("Bali")."""
 
     code: str
     level: str
@@ -74,17 +87,25 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What we think of an article. `score` is 0 to 1; `relevant` says whether it is a finding.
+    """What we think of an article. `score`, 0 to 1, is the probability that it is about neutrality,
+    `relevant` whether that is more likely than not, `borderline` whether it is in doubt: such an
+    article is kept and shown as what it is, relevant or not.
 
-    `kind` is one of outreach, pledge, allegation, examination, sanction, statistics,
-    regulation, opinion, other; None when not relevant. `subjects` are those who must stay neutral:
+    `kind` is one of outreach, pledge, allegation, examination, sanction, statistics, regulation,
+    opinion, other; None where the article is not kept. `subjects` are those who must stay neutral:
     civil_servant, military_police, village_official, election_organiser, acting_regional_head,
     other.
     """
 
     relevant: bool
     score: float
+    borderline: bool = False
     kind: str | None = None
     subjects: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def kept(self) -> bool:
+        """Whether the article is stored as a finding."""
+        return self.relevant or self.borderline

@@ -40,15 +40,16 @@ class Caption(NamedTuple):
 
 def captions(near: Sequence[Block], above: HtmlElement | None) -> list[Caption]:
     """The captions among the blocks near an article's text, in order; `above` is its headline."""
-    outer = {*above.iterancestors()} if above is not None else set()
+    boxes = _Boxes({*above.iterancestors()} if above is not None else set())
     found: dict[HtmlElement, list[Block]] = {}
     for block in near:
         if block.element is not above and not is_boilerplate(block.text):
-            box = _box(block, outer)
+            box = boxes.of(block)
             if box is not None:
                 found.setdefault(box, []).append(block)
     return [
-        Caption(tuple(held), box, _is_labelled(box), _picture(box)) for box, held in found.items()
+        Caption(tuple(held), box, _is_labelled(box), boxes.picture(box))
+        for box, held in found.items()
     ]
 
 
@@ -69,37 +70,86 @@ def lead(found: Sequence[Caption], image: str | None, before: Sequence[Block]) -
     return next(iter(candidates), None)
 
 
-def _box(block: Block, outer: set[HtmlElement]) -> HtmlElement | None:
-    """The caption or the box with a picture that `block` belongs to: one that is called so, or
-    one that holds nothing but a picture and `block`."""
-    around = _around_picture(block)
-    for box in islice(_upward(block.element), 5):
-        if box in outer or box.tag in ("body", "html", "article", "main"):
-            return None
-        if box.tag in HEADINGS:
-            return None
-        labelled = _is_labelled(box)
-        pictured = not block.is_link and (box.tag == "figure" or _PICTURE.search(_names(box)))
-        if (labelled or (pictured and box.find(".//img") is not None)) and _is_short(box):
-            return box
-        if box in around and _length(box) <= len(block.text) + 10:
-            return box
-    return None
+class _Boxes:
+    """What the blocks of a page are held by; each element is looked at once."""
 
+    def __init__(self, outer: set[HtmlElement]) -> None:
+        self._outer = outer
+        self._captions: dict[HtmlElement, tuple[bool, bool]] = {}
+        self._pictures: dict[HtmlElement, str | None] = {}
+        self._lengths: dict[HtmlElement, int] = {}
+        self._slanted: dict[HtmlElement, int] = {}
 
-def _around_picture(block: Block) -> set[HtmlElement]:
-    """What holds the picture that `block` follows. A paragraph that begins with a picture is text,
-    unless all of it is in italics or small type, or the picture's own description."""
-    picture = block.picture
-    if picture is None or not _is_picture(picture) or is_imprint(block.text):
-        return set()
-    holders = {*islice(picture.iterancestors(), 5)}
-    if block.element in holders:
-        marked = sum(_length(e) for e in block.element.iter("i", "em", "small", "font"))
-        described = "".join((picture.get("alt") or "").split()) == "".join(block.text.split())
-        if not described and marked < 0.9 * _length(block.element):
+    def of(self, block: Block) -> HtmlElement | None:
+        """The caption or the box with a picture that `block` belongs to: one that is called so, or
+        one that holds nothing but a picture and `block`."""
+        around = self._around_picture(block)
+        for box in islice(_upward(block.element), 5):
+            if box in self._outer or box.tag in ("body", "html", "article", "main", *HEADINGS):
+                return None
+            labelled, pictured = self._is_caption(box)
+            if labelled or (pictured and not block.is_link):
+                return box
+            if box in around and self._length(box) <= len(block.text) + 10:
+                return box
+        return None
+
+    def picture(self, box: HtmlElement) -> str:
+        """The name of the picture in or just before a box."""
+        return next(filter(None, map(self._picture_in, islice(_upward(box), 3))), "")
+
+    def _is_caption(self, box: HtmlElement) -> tuple[bool, bool]:
+        """Whether a box is called a caption, and whether it is called and has a picture."""
+        if box not in self._captions:
+            labelled = _is_labelled(box)
+            pictured = box.tag == "figure" or _PICTURE.search(_names(box)) is not None
+            short = (labelled or pictured) and self._is_short(box)
+            self._captions[box] = (
+                short and labelled,
+                short and pictured and self._picture_in(box) is not None,
+            )
+        return self._captions[box]
+
+    def _around_picture(self, block: Block) -> set[HtmlElement]:
+        """What holds the picture that `block` follows. A paragraph that begins with a picture is
+        text, unless all of it is in italics or small type, or the picture's own description."""
+        picture = block.picture
+        if picture is None or not _is_picture(picture) or is_imprint(block.text):
             return set()
-    return holders
+        holders = {*islice(picture.iterancestors(), 5)}
+        if block.element in holders:
+            described = "".join((picture.get("alt") or "").split()) == "".join(block.text.split())
+            if not described and not self._is_slanted(block.element):
+                return set()
+        return holders
+
+    def _is_slanted(self, element: HtmlElement) -> bool:
+        if element not in self._slanted:
+            marked = islice(element.iter("i", "em", "small", "font"), 20)
+            self._slanted[element] = sum(map(self._length, marked))
+        return self._slanted[element] >= 0.9 * self._length(element)
+
+    def _picture_in(self, box: HtmlElement) -> str | None:
+        """The name of the first picture in a box, None without any."""
+        if box not in self._pictures:
+            picture = box.find(".//img")
+            self._pictures[box] = None if picture is None else _name(_source(picture))
+        return self._pictures[box]
+
+    def _is_short(self, box: HtmlElement) -> bool:
+        headings = box.iter("h1", "h2")
+        return self._length(box) <= _LONGEST and next(headings, None) is None
+
+    def _length(self, box: HtmlElement) -> int:
+        """Characters of text, or a few more than the longest caption has."""
+        if box not in self._lengths:
+            length = 0
+            for text in box.itertext():
+                length += len(text.strip())
+                if length > _LONGEST:
+                    break
+            self._lengths[box] = length
+        return self._lengths[box]
 
 
 def _is_labelled(box: HtmlElement) -> bool:
@@ -114,31 +164,6 @@ def _names(box: HtmlElement) -> str:
 def _upward(element: HtmlElement) -> Iterator[HtmlElement]:
     yield element
     yield from element.iterancestors()
-
-
-def _length(box: HtmlElement) -> int:
-    """Characters of text, or more than the longest caption has."""
-    length = 0
-    for text in box.itertext():
-        length += len(text.strip())
-        if length > _LONGEST:
-            break
-    return length
-
-
-def _is_short(box: HtmlElement) -> bool:
-    if _length(box) > _LONGEST:
-        return False
-    return box.find(".//h1") is None and box.find(".//h2") is None
-
-
-def _picture(box: HtmlElement) -> str:
-    """The name of the picture in or just before a box."""
-    for holder in islice(_upward(box), 3):
-        picture = holder.find(".//img")
-        if picture is not None:
-            return _name(_source(picture))
-    return ""
 
 
 def first_picture(before: Sequence[Block], url: str) -> str | None:

@@ -119,8 +119,8 @@ def _drop(element: HtmlElement) -> None:
     themes have below the headline, leave that."""
     if element.getparent() is None:  # its holder was emptied
         return
-    text = _short_text(element) if element.tag == "footer" or element.tag not in _DEAD else ""
-    date = date_in(text) if any(map(str.isdigit, text)) else None
+    text = short_text(element) if element.tag == "footer" or element.tag not in _DEAD else ""
+    date = date_in(text) if len(text) < 300 and any(map(str.isdigit, text)) else None
     if date and 2 * _linked(element) < len(text):
         tail = element.tail
         element.clear()
@@ -129,16 +129,15 @@ def _drop(element: HtmlElement) -> None:
         element.drop_tree()
 
 
-def _short_text(element: HtmlElement) -> str:
-    """The text of an element, "" if that is long."""
+def short_text(element: HtmlElement) -> str:
+    """The text of an element, or of its beginning if that is long."""
     parts, length = [], 0
     for part in element.itertext():
         parts.append(part)
         length += len(part)
         if length > 1000:
-            return ""
-    text = " ".join(" ".join(parts).split())
-    return text if len(text) < 300 else ""
+            break
+    return " ".join(" ".join(parts).split())
 
 
 def _linked(element: HtmlElement) -> int:
@@ -392,10 +391,11 @@ def article_lines(found: list[Block], title: str) -> list[str]:
 
 def _reads_like_headline(line: str) -> bool:
     """Every Word With a Capital, and no full stop."""
+    if len(line) > _LONGEST_HEADLINE:
+        return False
     words = [word for word in re.findall(r"[^\W\d_]+", line) if len(word) > 3]
     return (
         len(words) > 2
-        and len(line) <= _LONGEST_HEADLINE
         and not _SENTENCE_END.search(line[-3:])
         and sum(word[0].isupper() for word in words) >= 0.75 * len(words)
     )

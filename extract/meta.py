@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml.html import HtmlElement
 
-from extract.clean import BOILERPLATE, BYLINE, HEADINGS, Block, compiled, is_boilerplate
+from extract.clean import BOILERPLATE, BYLINE, HEADINGS, Block, compiled, is_boilerplate, short_text
 from extract.dates import VISIBLE
 
 _ARTICLE_TYPES = frozenset(
@@ -350,7 +350,7 @@ def _names(value: Any) -> Iterator[str]:
 
 
 def _people(text: str, site_names: set[str]) -> Iterator[str]:
-    text = _OFFICE_AFTER.sub("", _clean(text).partition("http")[0])
+    text = _OFFICE_AFTER.sub("", _clean(text[:400]).partition("http")[0])
     if found := BYLINE.match(text):
         text = found[1]
     text = _ON.sub(";", VISIBLE.sub(";", text))
@@ -394,7 +394,8 @@ _SECTION = re.compile(r"kanal|rubrik|categor|kategori|cat-links|article-tag", re
 def _heading(root: HtmlElement, title: str) -> HtmlElement | None:
     """The heading that prints the title, or else the first of the highest rank."""
     wanted = _fold(title)
-    same = (h for h in root.iter("h1", "h2", "h3") if _fold(h.text_content()) == wanted)
+    headings = islice(root.iter("h1", "h2", "h3"), 60)
+    same = (h for h in headings if _fold(short_text(h)) == wanted)
     return next(same, root.find(".//h1"))
 
 
@@ -458,16 +459,21 @@ def _printed_tags(headline: HtmlElement) -> list[str]:
             for e in (box, *box.iterancestors())
         ):
             continue
-        boxes = [box, *(e for e in box.itersiblings(box.tag) if e.get("class") == box.get("class"))]
+        alike = islice(box.itersiblings(box.tag), 40) if box.get("class") else ()
+        boxes = [box, *(e for e in alike if e.get("class") == box.get("class"))]
         links = [
             _clean(link.text_content())
-            for one in (boxes if box.get("class") else [box])
-            for link in one.iter("a")
+            for one in boxes
+            for link in islice(one.iter("a"), 50)
             if "category" not in link.get("rel", "")
         ]
-        beside = len(_clean(box.text_content())) - len(" ".join(links))
-        if links and max(text.count(" ") for text in links) < 6 and beside <= 30 + len(links):
-            return links[:40]
+        beside = len(short_text(box)) - len(" ".join(links))
+        if (
+            0 < len(links) <= 40
+            and max(text.count(" ") for text in links) < 6
+            and beside <= 30 + len(links)
+        ):
+            return links
     return []
 
 
@@ -519,7 +525,7 @@ def tags(meta: Meta, printed: list[str], said: str, url: str, outlet: str) -> tu
     ):
         found = {
             tag.casefold(): tag
-            for text in source
+            for text in islice(source, 60)
             if 1 < len(tag := _clean(text).strip(" #")) <= 60 and _fold(tag) not in names
         }
         if share and found.keys() & _INDONESIAN:  # a sentence cut up

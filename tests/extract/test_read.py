@@ -421,6 +421,16 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield "many links", HEAD + b"Baca juga <a href=x>y</a> " * 40_000 + BODY
     yield "attributes", HEAD + b"<p " + b" ".join(b"a%d=1" % i for i in range(300_000)) + b">"
     yield "class", HEAD + b'<div class="' + b"ad-" * 1_000_000 + b'">x</div>' + BODY
+    yield "tags", HEAD + b"<a rel=tag href=/tag/x>y</a>" * 40_000 + BODY
+    yield "tag boxes", HEAD + b"<div class=tags><a href=x>y</a></div>" * 30_000 + BODY
+    yield "keywords", HEAD + b'<meta name=keywords content="' + b"a," * 900_000 + b'">' + BODY
+    yield "picture box", HEAD + b"<div class=image>" + b"<p>x kata kata</p>" * 40_000 + BODY
+    yield "pictures", HEAD + b"<div>" + b"<img src=/a.jpg width=900>kata kata<br>" * 30_000 + BODY
+    yield "captions", HEAD + b"<p class=caption>x kata</p>" * 40_000 + BODY
+    yield "headings", HEAD + b"<h2><div>" * 120 + b"kata " * 500_000 + BODY
+    yield "cells", HEAD + b"<table><tr>" + b"<td>kata kata" * 45_000 + BODY
+    yield "deep boxes", HEAD + b"<div class=tag>" * 1_900 + b"<p class=caption>x <b>y</b>" * 900
+    yield "dates", HEAD + b"<p class=share>" + b"1 Mei 202 " * 400_000 + BODY
     yield "hidden", HEAD + b"<div hidden>" * 240 + b"<p class=iklan>x</p>" * 30_000
     yield (
         "json",
