@@ -9,13 +9,13 @@ from extract.places import load
 _AGENCIES = frozenset(BOILERPLATE["agencies"])
 _NOT_TOWNS = frozenset(BOILERPLATE["not_towns"])
 _DASH = re.compile(
-    r"\s[-–—]{1,3}\s?|(?<=[\w).])[–—]{1,2}\s?|(?<=\w)-{2}\s?|(?<=\))\s?[-–—]{1,2}\s?|(?<=\w)\.?-\s"
+    r"\s[-–—]{1,3}\s?|(?<=[A-Z]{3})\s\|\s|(?<=[\w).])[–—]{1,2}\s?|(?<=\w)-{2}\s?|(?<=\))\s?[-–—]{1,2}\s?|(?<=\w)\.?-\s"
 )
 _PART = re.compile(r"[,|()/:]+|\.(?=\s|$)")
 _SITE = re.compile(r"(?:[\w-]+\.)+(?:com|id|net|co|news|org|info|tv|online|my\.id)", re.IGNORECASE)
 _TOWN = re.compile(r"[A-Z][\w'’.]*(?:[ -][A-Z][\w'’.]*){0,3}")
 _GLUED = re.compile(r"\s*\|\s*([A-Z][a-z]+)(?=[A-Z][a-z])")
-_OUTLET_FIRST = re.compile(r"([\w .-]{3,40}?)\s?[,.|:]\s+(?=[A-Z])")
+_OUTLET_FIRST = re.compile(r"([\w .-]{2,40}?)\s?[,.|:]\s+(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+")
 _LONGEST = 90  # characters of a dateline
 
@@ -27,7 +27,9 @@ def read_dateline(lines: list[str], outlet: str, host: str) -> str | None:
     "Outlet | TownText", "TOWN –", "Outlet, Town Text" where the town is in the gazetteer, and
     "TOWN, Outlet" on a line of its own. The outlet is known by its name or its host.
     """
-    own = {_fold(outlet), _fold(host.removeprefix("www.")), *map(_fold, host.split("."))} - {""}
+    initials = "".join(word[0] for word in outlet.split()) if outlet.count(" ") else ""
+    names = (outlet, initials, host.removeprefix("www."), *host.split("."))
+    own = {*map(_fold, names)} - {""}
     for line in lines:
         prefix, alone = _prefix(line)
         if prefix is None:

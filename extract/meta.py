@@ -376,19 +376,31 @@ def _sections(headline: HtmlElement) -> list[str]:
     return [
         text
         for link in links
-        if ("category" in link.get("rel", "") or "?cat=" in link.get("href", "") or _is_filed(link))
+        if ("category" in link.get("rel", "") or _is_filed(link) or _is_after_home(link, box[:2]))
         and not {*box}.isdisjoint(islice(link.iterancestors(), 5))
         and 2 < len(text := _clean(link.text_content())) <= 40
     ]
 
 
 def _is_filed(link: HtmlElement) -> bool:
-    return any(
-        _SECTION.search(element.get("class") or "") for element in (link, link.getparent())
-    ) and not any(map(_is_elsewhere, islice(link.iterancestors(), 4)))
+    called = (link.get("class"), link.getparent().get("class"), link.get("href"))
+    return any(_SECTION.search((text or "")[:400]) for text in called) and not any(
+        map(_is_elsewhere, islice(link.iterancestors(), 4))
+    )
 
 
-_SECTION = re.compile(r"kanal|rubrik|categor|kategori|cat-links|article-tag", re.IGNORECASE)
+def _is_after_home(link: HtmlElement, box: list[HtmlElement]) -> bool:
+    """Whether a link is the second step of a breadcrumb beside the headline."""
+    before = next(link.itersiblings("a", preceding=True), None)
+    return (
+        before is not None
+        and short_text(before).casefold() in _HOME
+        and not {*box}.isdisjoint(islice(link.iterancestors(), 2))
+    )
+
+
+_HOME = frozenset(("home", "beranda", "depan"))
+_SECTION = re.compile(r"kanal|rubrik|categor|kategori|cat-links|article-tag|\?cat=", re.IGNORECASE)
 
 
 def _heading(root: HtmlElement, title: str) -> HtmlElement | None:
@@ -421,7 +433,7 @@ def section(meta: Meta, filed: list[str], url: str, outlet: str) -> str | None:
         first = value[0] if isinstance(value, list) and value else value
         if isinstance(first, str) and first.strip():
             return _clean(first)
-    names = _site_names(meta, url, outlet) | {"home", "beranda", "depan", ""}
+    names = _site_names(meta, url, outlet) | _HOME | {""}
     trail = [c for c in (*meta.breadcrumb, *filed) if _fold(c) not in names]
     return trail[0] if trail else None
 

@@ -40,6 +40,7 @@ from extract.pager import missing_pages, pager_links
 MAX_BYTES = 5_000_000
 MAX_TAGS = 100_000  # an article's page has hundreds, seldom ten thousand
 MAX_TAGS_DEEP = 5_000  # of a page whose unclosed tags nest beyond libxml2's 256 levels
+MAX_CELLS = 15_000  # of tables, on which trafilatura's time grows with the square
 MAX_ATTRIBUTES = 2_000
 MIN_TEXT = 120  # characters of an article's text,
 MIN_TEXT_DECLARED = 40  # and of one that its structured data call an article
@@ -232,7 +233,8 @@ def parse(page: Page) -> HtmlElement | None:
             root = document_fromstring(text.encode(), parser=_parser(huge_tree=True))
     except (etree.LxmlError, ValueError):
         return None
-    return root if root.find("body") is not None else None
+    cells = islice(root.iter("td", "th"), MAX_CELLS, None)
+    return root if root.find("body") is not None and next(cells, None) is None else None
 
 
 def _has_endless_tag(html: bytes) -> bool:
