@@ -69,7 +69,6 @@ _BEFORE_LINK = re.compile(
 _ADDRESS = re.compile(r"https?://|\bwww\.")
 _LONGEST_BOILERPLATE = 400  # characters
 _LONGEST_HEADLINE = 130
-_QUOTED_AGAIN = 3  # so many lines before the text may be taken from it
 
 
 @dataclass(slots=True)
@@ -381,12 +380,16 @@ def article_lines(found: list[Block], title: str) -> list[str]:
             continue
         prose += len(line) > 60
         lines.append(line)
-    said = _key("".join(lines[: _QUOTED_AGAIN * 20]))
-    return [
-        line
-        for place, line in enumerate(lines)
-        if place >= _QUOTED_AGAIN or said.count(_key(line).strip(".…“”\"'")) < 2
-    ]
+    quoted = {line for line in lines[:3] if _is_pull_quote(line, lines)}
+    return [line for line in lines if line not in quoted]
+
+
+def _is_pull_quote(line: str, lines: list[str]) -> bool:
+    """Whether a line is a part of the text, set before it with dots for what is left out."""
+    if not (line.startswith(("...", "…")) or line.endswith(("...", "…"))):
+        return False
+    words = _key(line).strip(".…“”\"'")
+    return any(words in _key(other) for other in lines[:60] if other != line)
 
 
 def _reads_like_headline(line: str) -> bool:

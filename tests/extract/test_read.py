@@ -94,6 +94,10 @@ def test_every_sentence_in_any_markup(body: str) -> None:
         "<p>1.184 views</p><p>Dibaca: 123 kali</p><p>Dilihat 311 kali</p>",
         "<p>Penulis: Sari | Editor: Budi</p><p>Copyright © Kabar 2024</p>",
         "<h3>Rekomendasi untuk Anda</h3><p><a href='/x'>Guru Honorer Unggah Foto Calon Bupati</a></p>",
+        "<p>BACA JUGA:</p><p>Oknum Lurah Dilaporkan karena Berpihak</p><p>Netralitas ASN Kembali Diuji Jelang Pilkada</p>",
+        "<p><a href='/x'>Guru Honorer Unggah Foto Calon Bupati</a></p><p>Tags: <a href='/t'>ASN</a>, <a href='/t'>Pilkada</a></p>",
+        "<p>Editor: Budi Santoso</p><div class='kg-signup-card'><p>Langganan buletin kami setiap pekan.</p></div>",
+        "<h4 class='hide'>Ringkasan berita yang tidak terlihat oleh pembaca halaman ini.</h4>",
         "<div style='display:none'>Teks tersembunyi yang tidak pernah dilihat oleh pembaca mana pun.</div>",
     ],
 )  # fmt: skip
@@ -123,6 +127,7 @@ def test_comments_of_readers_go() -> None:
     [
         ("pentingnya <a href='/t'>netralitas TNI</a> dari politik", "netralitas TNI dari"),
         ("pentingnya<a href='/t'>netralitas TNI</a>dari politik", "pentingnya netralitas TNI dari"),
+        ("dua <a href='/t'> kata </a> di<a href='/t'> tengah </a>kalimat", "dua kata di tengah kalimat"),
         ("para <a href='/t'>ASN</a>, <b>camat</b>nya, dan <a href='/t'>calon</a>nya", "para ASN, camatnya, dan calonnya"),
         ("<span>J</span>akarta tetap satu kata", "Jakarta tetap satu"),
         ("<a class='inner-link-baca-juga' href='/t'>Menteri</a> hadir", "Menteri hadir"),
@@ -141,6 +146,37 @@ def test_sentences_that_look_like_boilerplate_stay() -> None:
         "Tag: begitulah warga menyebut gerakan menandai pelanggar di media sosial itu, yang menurut panitia akan terus dilakukan sampai hari pemungutan suara tiba di seluruh wilayah kabupaten tersebut tanpa henti. Ia yakin.",
     )  # fmt: skip
     assert lines_of(paragraphs(*TEXT, *told)) == [*TEXT, *told]
+
+
+def test_a_sentence_that_is_a_link_stays() -> None:
+    link = "Surat edaran tentang netralitas aparatur itu dapat diunduh oleh semua pegawai dari laman badan kepegawaian daerah sejak Senin pagi pekan ini"
+    body = paragraphs(*TEXT[:2], f"<a href='/surat'>{link}</a>", *TEXT[2:])
+    assert lines_of(body) == [*TEXT[:2], link, *TEXT[2:]]
+
+
+def test_a_quotation_set_before_the_text_is_not_said_twice() -> None:
+    quote = "<blockquote>... jangan ada yang ikut mengarahkan warga ...</blockquote>"
+    assert lines_of(f"<div>{quote}{paragraphs(*TEXT)}</div>") == list(TEXT)
+
+
+def test_pages_nested_deeper_than_the_parsers_limit_are_read_whole() -> None:
+    lines = [f"{TEXT[n % 4]} Itu yang ke-{n}." for n in range(400)]
+    assert lines_of("".join(f"<div><p>{line}</p>" for line in lines)) == lines
+
+
+def test_a_layout_of_tables_is_read() -> None:
+    body = (
+        "<table><tr><td><a href=/a>Depan</a><br><a href=/b>Politik</a></td>"
+        f"<td><b>{TITLE}</b><br><small>Selasa, 14 Mei 2024 09.10 WIB</small><br><br>{'<br><br>'.join(TEXT)}"
+        "</td></tr></table>"
+    )
+    found = article(
+        f"<html><head><title>{TITLE}</title></head><body>{body}</body></html>",
+        "https://kabar.example.id/?p=7",
+    )
+    assert found.text.split("\n") == list(TEXT)
+    assert found.published is not None
+    assert found.published.isoformat() == "2024-05-14T09:10:00+07:00"
 
 
 # --- title, authors, paid
@@ -186,6 +222,93 @@ def test_authors(head: str, body: str, authors: tuple[str, ...]) -> None:
     assert found.authors == authors
 
 
+def test_a_headline_that_title_tag_and_address_do_not_tell() -> None:
+    source = (
+        "<html><head><title>Dinas Kesehatan Kabupaten Contoh</title></head><body>"
+        f"<div><h3>{TITLE}</h3><p>14-05-2024 09:10 120x dibaca</p>{paragraphs(*TEXT)}</div></body></html>"
+    )
+    found = article(source, "https://dinkes.example.go.id/berita/detail/123")
+    assert (found.title, found.text.split("\n")) == (TITLE, list(TEXT))
+
+
+def test_the_names_of_photographers_and_editors_are_not_the_authors() -> None:
+    body = (
+        "<div class='photo'><img src='/a.jpg'><span class='author'>Foto Wartawan</span> Para camat</div>"
+        f"{paragraphs(*TEXT)}<table><tr><td>Penulis</td><td>: Kontributor Bima, Siti Aminah</td></tr>"
+        "<tr><td>Editor</td><td>: Budi</td></tr></table>"
+    )
+    assert article(html(body)).authors == ("Siti Aminah",)
+
+
+# --- tags, section, picture
+
+
+TAG_LINKS = "<a href='/tag/asn'>ASN</a>, <a href='/tag/pilkada'>#Pilkada</a>"
+
+
+@pytest.mark.parametrize(
+    ("head", "after", "tags"),
+    [
+        ("", f"<div class='post-tags'><span>Tags:</span> {TAG_LINKS}</div>", ("ASN", "Pilkada")),
+        ("", "<ul class='td-tags'><li>TAGS</li><li><a href='/1'>ASN</a></li><li><a href='/2'>Pilkada</a></li></ul>", ("ASN", "Pilkada")),
+        ("", "<h5 class='tagcloud3'><a href='/1'>ASN</a></h5><h5 class='tagcloud3'><a href='/2'>Pilkada</a></h5>", ("ASN", "Pilkada")),
+        ("", f"<div class='mt-6'>{TAG_LINKS}</div>", ("ASN", "Pilkada")),
+        ("", "<p><a rel='category tag' href='/p'>Politik</a></p><p><a rel='tag' href='/1'>ASN</a></p>", ("ASN",)),
+        ("", f"<aside><div class='tags'>{TAG_LINKS}</div></aside><div class='widget tagcloud'>{TAG_LINKS}</div>", ()),
+        ("", "<div class='tags'><a href='/1'>Lurah Ditegur karena Mengunggah Foto Calon Bupati</a></div>", ()),
+        ('<meta property="article:tag" content="ASN"><meta property="article:tag" content="Pilkada">', "", ("ASN", "Pilkada")),
+        ('<script type="application/ld+json">{"@type":"NewsArticle","keywords":["camat","netralitas"]}</script>', "", ("camat", "netralitas")),
+        ('<meta name="keywords" content="camat, netralitas">', "", ("camat", "netralitas")),
+        ('<meta name="keywords" content="berita terkini, kabar daerah, olahraga, camat">', "", ()),
+    ],
+)  # fmt: skip
+def test_tags(head: str, after: str, tags: tuple[str, ...]) -> None:
+    assert article(html(f"{paragraphs(*TEXT)}{after}", head=head)).tags == tags
+
+
+@pytest.mark.parametrize(
+    ("above", "section"),
+    [
+        ("<div class='kanal'><a href='/k/1'>Politik</a></div>", "Politik"),
+        ("<a class='badge' href='/kategori/politik'>Politik</a>", "Politik"),
+        ("<nav><a href='/'>Beranda</a> / <a href='/politik'>Politik</a></nav>", "Politik"),
+        ("<nav class='menu'><a href='/a'>Olahraga</a><a href='/b'>Hiburan</a></nav>", None),
+    ],
+)
+def test_the_section_beside_the_headline(above: str, section: str | None) -> None:
+    source = (
+        f"<html><head><title>{TITLE}</title></head><body><div>{above}<h1>{TITLE}</h1>"
+        f"{paragraphs(*TEXT)}</div></body></html>"
+    )
+    assert article(source).section == section
+
+
+CAPTION = "Para camat berfoto di halaman kantor, Senin (13/5/2024). (Foto: Sari)"
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        f"<figure><img src='/a.jpg'><figcaption>{CAPTION}</figcaption></figure>",
+        f"<div class='foto'><img src='/a.jpg'><p>{CAPTION}</p></div>",
+        f"<div class='x'><img data-src='/a.jpg' src='data:x'><div class='y'>{CAPTION}</div></div>",
+        f"<p><img src='/a.jpg'><br><em>{CAPTION}</em></p>",
+        f"<table><tr><td><img src='/a.jpg'></td></tr><tr><td class='tr-caption'>{CAPTION}</td></tr></table>",
+        f"<img src='/a.jpg'><p class='wp-caption-text'>{CAPTION}</p>",
+    ],
+)  # fmt: skip
+def test_what_stands_under_the_picture_is_not_the_text(figure: str) -> None:
+    found = article(html(f"{figure}{paragraphs(*TEXT)}"))
+    assert (found.caption, found.text.split("\n")) == (CAPTION, list(TEXT))
+    assert found.image == "https://kabar.example.id/a.jpg"
+
+
+def test_a_paragraph_that_begins_with_a_picture_is_text() -> None:
+    body = paragraphs(f"<img src='/a.jpg' align='left'>{TEXT[0]}", *TEXT[1:])
+    found = article(html(body))
+    assert (found.caption, found.text.split("\n")) == (None, list(TEXT))
+
+
 @pytest.mark.parametrize(
     ("head", "last", "paid"),
     [
@@ -220,6 +343,14 @@ def test_paid(head: str, last: str, paid: bool) -> None:
         ("23-11-2023 08:15:59", JAKARTA, "2023-11-23T08:15:59+07:00"),
         ("Jumat (4/10)", JAKARTA, None),
         ("31/02/2024", JAKARTA, None),
+        ("05/14/2024", JAKARTA, "2024-05-14T00:00:00+07:00"),  # no such month: the other order
+        ("Rabu, 06/05/2024", JAKARTA, "2024-06-05T00:00:00+07:00"),  # the weekday tells
+        ("Senin, 06/05/2024", JAKARTA, "2024-05-06T00:00:00+07:00"),
+        ("15 Jul 24, 10.30", JAKARTA, "2024-07-15T10:30:00+07:00"),
+        ("14:10 WIB | 18 Mei 2024", JAKARTA, "2024-05-18T14:10:00+07:00"),
+        ("Diperbarui: 15 Mei 2024", JAKARTA, None),
+        ("Terbit 14 Mei 2024, diperbarui 15 Mei 2024", JAKARTA, "2024-05-14T00:00:00+07:00"),
+        ("15/1/1024 dan 15/1/2024", JAKARTA, "2024-01-15T00:00:00+07:00"),
         ("Jl. Merdeka 12, 2024", JAKARTA, None),
     ],
 )
@@ -258,6 +389,79 @@ def test_published(head: str, above: str, body: str, at: str, source: str) -> No
     assert (found.published.isoformat(), found.published_from) == (at, source)
 
 
+@pytest.mark.parametrize(
+    ("printed", "url", "listed", "at", "inferred"),
+    [
+        ("Selasa (14/5)", "/berita/x", None, "2024-05-14T00:00:00+07:00", True),
+        ("Jumat (29/12)", "/berita/x", None, "2023-12-29T00:00:00+07:00", True),
+        ("Sabtu, 14 Mei | 09.10 WIB", "/berita/x", None, "2022-05-14T09:10:00+07:00", True),
+        ("14 Mei", "/2019/05/x.html", None, "2019-05-14T00:00:00+07:00", True),
+        ("14 Mei 09.10 WIB", "/2019/05/14/x/", None, "2019-05-14T09:10:00+07:00", False),
+        ("14 Mei", "/berita/x", "2021-05-14T03:00:00+00:00", "2021-05-14T10:00:00+07:00", False),
+        ("15/04/24", "/berita/x", None, "2024-04-15T00:00:00+07:00", True),
+        ("Senin, 15/04/24", "/berita/x", None, "2024-04-15T00:00:00+07:00", False),
+        ("3 jam lalu", "/berita/x", None, "2024-06-01T04:00:00+07:00", True),
+        ("Kemarin", "/berita/x", None, "2024-05-31T00:00:00+07:00", True),
+        ("Diperbarui 3 jam lalu", "/berita/x", None, None, False),
+        ("Kemarin para camat berkumpul di aula kantor bupati", "/berita/x", None, None, False),
+        ("Bupati di aula kantor, Rabu (4/11/2015)", "/berita/x", None, None, False),
+    ],
+)
+def test_what_a_date_lacks_is_inferred_and_marked(
+    printed: str, url: str, listed: str | None, at: str | None, inferred: bool
+) -> None:
+    found = article(
+        html(f"<p>{printed}</p>{paragraphs(*TEXT)}"),
+        f"https://kabar.example.id{url}",
+        listed=datetime.fromisoformat(listed) if listed else None,
+    )
+    assert (found.published and found.published.isoformat()) == at
+    assert found.published_inferred == inferred
+
+
+@pytest.mark.parametrize(
+    ("head", "printed", "url", "at", "source"),
+    [
+        # the time the page was built, or its article imported, against what all else says
+        (JSON_LD % "2024-05-31T23:59:00Z", "Rabu, 15 Mei 2019 10.00 WIB", "/berita/x", "2019-05-15T10:00:00+07:00", "text"),
+        (JSON_LD % "2022-01-05T10:00:00+07:00" + META % "2022-01-05T10:00:00+07:00", "Rabu, 15 Mei 2019", "/2019/05/15/x/", "2019-05-15T00:00:00+07:00", "text"),
+        (JSON_LD % "2022-01-05T10:00:00+07:00", "", "/2019/05/15/x/", "2022-01-05T10:00:00+07:00", "json-ld"),
+        # UTC that does not say so; local time that says UTC, known by its day alone
+        (JSON_LD % "2024-05-14 02:10:05", "Selasa, 14 Mei 2024 09.10 WIB", "/berita/x", "2024-05-14T09:10:05+07:00", "json-ld"),
+        (JSON_LD % "2024-05-14T20:10:00Z", "Selasa, 14 Mei 2024", "/berita/x", "2024-05-14T20:10:00+07:00", "json-ld"),
+        (JSON_LD % "2024-05-14T20:10:00Z", "Rabu, 15 Mei 2024", "/berita/x", "2024-05-15T03:10:00+07:00", "json-ld"),
+        # other ways to write a timestamp
+        (META % "Tue, 14 May 2024 02:10:00 GMT", "", "/berita/x", "2024-05-14T09:10:00+07:00", "meta"),
+        (META % "1715652600", "", "/berita/x", "2024-05-14T09:10:00+07:00", "meta"),
+        (META % "2024/05/14 09:10:00", "", "/berita/x", "2024-05-14T09:10:00+07:00", "meta"),
+        # when it was changed is not when it came out
+        ('<meta property="article:modified_time" content="2024-05-14T09:10:00+07:00">', "", "/berita/x", None, None),
+    ],
+)  # fmt: skip
+def test_dates_are_held_against_each_other(
+    head: str, printed: str, url: str, at: str | None, source: str | None
+) -> None:
+    body = html(f"<p>{printed}</p>{paragraphs(*TEXT)}", head=head)
+    found = article(body, f"https://kabar.example.id{url}")
+    assert (found.published and found.published.isoformat()) == at
+    assert (found.published_from, found.published_inferred) == (source, False)
+
+
+@pytest.mark.parametrize(
+    "bar",
+    [
+        "<div class='share-bar'><span>14 Mei 2024, 09:10 WIB</span> <a href='#'>Facebook</a></div>",
+        "<div class='post-meta social'>Oleh Sari <time>14 Mei 2024, 09:10 WIB</time></div>",
+        "<footer class='node__meta'>Submitted by humas on 14 Mei 2024 - 09:10 WIB</footer>",
+    ],
+)
+def test_a_date_among_share_buttons_is_found(bar: str) -> None:
+    found = article(html(f"{bar}{paragraphs(*TEXT)}"), "https://kabar.example.id/berita/x")
+    assert found.published is not None
+    assert found.published.isoformat() == "2024-05-14T09:10:00+07:00"
+    assert found.text.split("\n") == list(TEXT)
+
+
 def test_the_feeds_date_serves_where_the_page_has_none() -> None:
     listed = datetime(2024, 5, 13, 23, 0, tzinfo=UTC)
     found = article(html(paragraphs(*TEXT)), listed=listed)
@@ -284,6 +488,10 @@ def test_the_feeds_date_serves_where_the_page_has_none() -> None:
         ("balitribune.co.id | DenpasarAnggota dewan meminta", "", "Denpasar"),
         ("balitribune.co.id | Denpasar - Anggota dewan meminta", "", "Denpasar"),
         ("JAKARTA – Menteri mengingatkan", "", "JAKARTA"),
+        ("LHOKSUKON | Garam rebus buatan perempuan pesisir", "", "LHOKSUKON"),
+        ("Liputanku.com, Jakarta London Love Story tayang di bioskop sejak Kamis malam", "", "Jakarta"),
+        ("Satumejanews.id. KUTAI KARTANEGARA Menjelang pemilihan, bupati meminta semua pegawai", "", "KUTAI KARTANEGARA"),
+        ("RN, Nabire: Bandara baru menjalani uji coba pendaratan memakai pesawat kecil", "Radio Nusa", "Nabire"),
         ("Kota Bima, Kahaba.- Seorang camat dipanggil", "Kahaba", "Kota Bima"),
         ("Bupati – Ketua dewan – Sekda hadir dalam acara itu", "", None),
         ("Sebanyak 20 camat hadir - mereka menandatangani ikrar", "", None),
@@ -372,6 +580,13 @@ def teasers() -> str:
 )
 def test_what_is_no_article_gives_none(source: bytes, url: str) -> None:
     assert read([page(source, url)], zone=JAKARTA) is None
+
+
+def test_a_short_article_is_one_if_its_structured_data_say_so() -> None:
+    body = "<p>Camat diperiksa Bawaslu, Senin. Ia membantah ikut kampanye.</p>"
+    assert read([page(html(body))], zone=JAKARTA) is None
+    found = article(html(body, head=JSON_LD % "2024-05-14T09:10:00+07:00"))
+    assert found.text == "Camat diperiksa Bawaslu, Senin. Ia membantah ikut kampanye."
 
 
 def test_an_article_known_by_number_only_is_one() -> None:
