@@ -53,12 +53,6 @@ def captions(near: Sequence[Block], above: HtmlElement | None) -> list[Caption]:
     ]
 
 
-def without(found: Sequence[Block], under: Sequence[Caption]) -> list[Block]:
-    """The blocks that are no captions."""
-    theirs = {id(block) for caption in under for block in caption.blocks}
-    return [block for block in found if id(block) not in theirs]
-
-
 def lead(found: Sequence[Caption], image: str | None, before: Sequence[Block]) -> Caption | None:
     """The caption of the lead picture: of `image`, else the first among the blocks `before` the
     article's text has well begun; one that is labelled so if there is any."""

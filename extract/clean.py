@@ -8,7 +8,7 @@ in the tree and the place it came from is read in whole.
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -352,7 +352,7 @@ def is_boilerplate(line: str) -> bool:
     return bool(LINES.fullmatch(line) or CREDITS.fullmatch(line))
 
 
-def article_lines(found: list[Block], title: str) -> list[str]:
+def article_lines(found: Sequence[Block], title: str) -> list[str]:
     """The article's lines: without boilerplate, related headlines and readers' comments."""
     lines: list[str] = []
     prose = 0
@@ -423,7 +423,7 @@ def _is_title(line: str, title: str) -> bool:
     )
 
 
-def is_list(found: list[Block], *, few: bool) -> bool:
+def is_list(found: Sequence[Block], *, few: bool) -> bool:
     """Whether these are the headlines and teasers of an index page, not one article. `few`:
     the title speaks for it, so that two will do."""
     headlines = sum(b.is_link and b.text.count(" ") >= 3 for b in found)

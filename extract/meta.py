@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml.html import HtmlElement
 
-from extract.clean import BOILERPLATE, BYLINE, HEADINGS, Block, compiled, is_boilerplate, short_text
+from extract.clean import BOILERPLATE, BYLINE, compiled, is_boilerplate, short_text
 from extract.dates import VISIBLE
 
 _ARTICLE_TYPES = frozenset(
@@ -276,25 +276,6 @@ def _slug_words(url: str) -> set[str]:
     return {w for w in words if not w.isdecimal()}
 
 
-def heading_above(everything: list[Block], first: Block) -> int | None:
-    """The place of the last heading that stands above the text's `first` block, or begins it: the
-    headline of a page whose structured data and `<title>` have only the site's."""
-    end = next((i for i, b in enumerate(everything) if b is first), -1) + 1
-    for place in range(end - 1, max(end - 9, -1), -1):
-        block = everything[place]
-        if block.element.tag in HEADINGS and not block.is_link and block.text.count(" ") >= 3:
-            return place
-    return None
-
-
-def headline_place(found: list[Block], title: str) -> int | None:
-    """Where the headline stands among the page's blocks."""
-    wanted = _fold(title)
-    places = [i for i, b in enumerate(found) if b.element.tag != "html" and _fold(b.text) == wanted]
-    tagged = [i for i in places if found[i].element.tag in ("h1", "h2", "h3")]
-    return next(iter(tagged + places), None)
-
-
 def _signatures(root: HtmlElement) -> list[list[tuple[HtmlElement, str]]]:
     printed = root.xpath(
         "//*[@rel='author' or @itemprop='author' or contains(@class, 'author')"
@@ -447,6 +428,13 @@ class Printed:
     tags: list[str]
     sections: list[str]
     signatures: list[list[tuple[HtmlElement, str]]]
+
+    def signatures_outside(self, boxes: set[HtmlElement]) -> list[list[str]]:
+        """What the elements named after authors say, but for those within `boxes`."""
+        return [
+            [said for e, said in alike if boxes.isdisjoint((e, *e.iterancestors()))]
+            for alike in self.signatures
+        ]
 
 
 def read_printed(root: HtmlElement, title: str) -> Printed:

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice, takewhile
+from itertools import islice
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -22,13 +22,11 @@ from w3lib.encoding import (
 
 from extract import dates, meta
 from extract.article import Article, Page
-from extract.captions import Caption, captions, first_picture, lead, without
+from extract.body import find_body, with_heading_above
+from extract.captions import Caption, first_picture, lead
 from extract.clean import (
     BOILERPLATE,
-    Block,
-    article_blocks,
     article_lines,
-    blocks,
     compiled,
     is_boilerplate,
     is_list,
@@ -101,42 +99,30 @@ def _read_page(
     given = meta.stamps(about, root)
     printed = meta.read_printed(root, title)
     prune(root)
-    everything = blocks(root)
-    place = meta.headline_place(everything, title)
-    found = article_blocks(root, everything, place)
-    under = captions(_near(everything, found, place), place and everything[place].element)
-    boxes = {caption.box for caption in under}
-    found = without(found, under)
-    if not found:
+    body = find_body(root, title)
+    if body is None:
         return None
-    if place is None and not about.is_titled:
-        first = next((b for b in found if b.prose > 60), found[0])
-        place = meta.heading_above(everything, first)
-        title = mend(everything[place].text) if place is not None else title
-    lines = [mend(line) for line in article_lines(found, title)]
+    if body.headline is None and not about.is_titled:
+        body = with_heading_above(body)
+        title = title if body.headline is None else mend(body.blocks[body.headline].text)
+    lines = [mend(line) for line in article_lines(body.text, title)]
     if sum(map(len, lines)) < (min(least, MIN_TEXT_DECLARED) if about.is_article else least):
         return None
-    if not about.article and is_list(found, few=_LISTS.fullmatch(title) is not None):
+    if not about.article and is_list(body.text, few=_LISTS.fullmatch(title) is not None):
         return None
-    near = _around(everything, found, place)
+    notes = body.notes
     when, source = dates.published(
-        given, near, url=page.url, zone=zone, fetched=page.fetched, listed=listed
+        given, notes, url=page.url, zone=zone, fetched=page.fetched, listed=listed
     ) or (None, None)
-    signed = [
-        [said for e, said in alike if not boxes & {e, *e.iterancestors()}]
-        for alike in printed.signatures
-    ]
-    ends = [*near, *(b.text for b in found[-4:]), *_after(everything, found)]
-    names = meta.authors(about, signed, ends, page.url, outlet)
+    signed = printed.signatures_outside({caption.box for caption in body.captions})
+    names = meta.authors(about, signed, [*notes, *body.end], page.url, outlet)
     lines = [
         line
-        for place, line in enumerate(lines)
-        if place > 2 or not meta.is_signature(line, names, about, page.url, outlet)
+        for number, line in enumerate(lines)
+        if number > 2 or not meta.is_signature(line, names, about, page.url, outlet)
     ]
     text = "\n".join(lines)
-    beginning = _beginning(everything, found, place)
-    image = meta.image(about, page.url) or first_picture(beginning, page.url)
-    host = urlsplit(page.url).hostname or ""
+    image = meta.image(about, page.url) or first_picture(body.beginning, page.url)
     return Article(
         url=page.url,
         title=title,
@@ -145,13 +131,13 @@ def _read_page(
         published=when and when.at,
         published_from=source,
         published_inferred=when is not None and when.inferred,
-        dateline=read_dateline(lines[:6], outlet, host),
+        dateline=read_dateline(lines[:6], outlet, urlsplit(page.url).hostname or ""),
         section=meta.section(about, printed.sections, page.url, outlet),
         tags=tuple(map(mend, meta.tags(about, printed.tags, f"{title} {text}", page.url, outlet))),
         image=image,
-        caption=_caption(lead(under, image, beginning), about, title),
+        caption=_caption(lead(body.captions, image, body.beginning), about, title),
         language=meta.language(root, text),
-        paid=meta.is_paid(about, title, lines, near, root),
+        paid=meta.is_paid(about, title, lines, notes, root),
         pages=links,
     )
 
@@ -162,59 +148,12 @@ def _is_no_article(url: str, title: str) -> bool:
     return (front and not _ARTICLE_QUERY.search(parts.query)) or bool(_NO_ARTICLE.fullmatch(title))
 
 
-def _around(everything: list[Block], found: list[Block], headline: int | None) -> list[str]:
-    """The short lines about the headline, nearest first: dates and bylines stand there. Above it
-    only what shares its box, for the page's head tells today's date."""
-    start = headline
-    if start is None:
-        start = next((i for i, b in enumerate(everything) if b is found[0]), 0)
-    box = {
-        a
-        for a in islice(everything[start].element.iterancestors(), 3)
-        if a.tag not in ("body", "html")
-    }
-    below = takewhile(lambda b: not _is_text(b.text), everything[start + 1 : start + 13])
-    above = [
-        b for b in everything[max(start - 8, 0) : start] if box & set(b.element.iterancestors())
-    ]
-    at_end = [b for b in found[-3:] if not _is_text(b.text)]
-    return [b.text for b in (*below, *reversed(above), *at_end) if len(b.text) < 120]
-
-
-def _near(everything: list[Block], found: list[Block], headline: int | None) -> list[Block]:
-    """The article's blocks and those about its headline."""
-    theirs = {id(block) for block in found}
-    places = [i for i, b in enumerate(everything) if id(b) in theirs]
-    begin = min(places[:1] + ([] if headline is None else [headline]), default=0)
-    return everything[max(begin - 8, 0) : places[-1] + 1 if places else 0]
-
-
-def _after(everything: list[Block], found: list[Block]) -> list[str]:
-    """The short lines just behind the text."""
-    end = next((i for i, b in enumerate(everything) if b is found[-1]), len(everything))
-    return [b.text for b in everything[end + 1 : end + 8] if not _is_text(b.text)]
-
-
-def _beginning(everything: list[Block], found: list[Block], headline: int | None) -> list[Block]:
-    """What stands around the headline and before the article's third paragraph."""
-    texts = [block for block in found if block.prose > 60] or found
-    third = texts[min(2, len(texts) - 1)]
-    end = next((i for i, b in enumerate(everything) if b is third), len(everything))
-    if headline is None:
-        return everything[:end]
-    return [*everything[headline + 1 : end], *everything[max(headline - 6, 0) : headline + 1]]
-
-
 def _caption(printed: Caption | None, about: meta.Meta, title: str) -> str | None:
     """The lead picture's caption: the printed one, or else what the structured data say."""
     for text in (printed.text if printed else "", meta.caption(about)):
         if text and not is_boilerplate(text) and text.casefold() != title.casefold():
             return mend(text)
     return None
-
-
-def _is_text(line: str) -> bool:
-    return len(line) > 120 or (line.endswith(".") and line.count(" ") > 7)
 
 
 def parse(page: Page) -> HtmlElement | None:
