@@ -18,7 +18,7 @@ from lxml.html import HtmlElement
 from trafilatura import bare_extraction
 from trafilatura.settings import Document
 
-from extract.dates import date_in, is_imprint
+from extract.dates import VISIBLE, date_in, is_imprint
 
 BOILERPLATE: dict[str, Any] = tomllib.loads(
     files("extract").joinpath("data/boilerplate.toml").read_text("utf-8")
@@ -89,8 +89,12 @@ class Block:
 
     @property
     def is_link(self) -> bool:
-        """Nothing but a link (a headline elsewhere, a label), unless it is a whole sentence."""
-        return self.linked > 0.85 * len(self.text) and not self.text.endswith((".", '."', ".”"))
+        """Nothing but a link (a headline elsewhere, a label) and perhaps its date, unless it is a
+        whole sentence."""
+        length = len(self.text)
+        if 0.4 * length < self.linked < length < _LONGEST_BOILERPLATE:
+            length = len(VISIBLE.sub("", self.text))
+        return self.linked > 0.85 * length and not self.text.endswith((".", '."', ".”"))
 
 
 def prune(root: HtmlElement) -> None:

@@ -573,6 +573,18 @@ def teasers() -> str:
         (html(paragraphs(*TEXT), title="404 - Halaman Tidak Ditemukan").encode(), URL),
         (html(paragraphs(*TEXT), title="Just a moment...").encode(), URL),
         (html(teasers(), title="Indeks Berita").encode(), "https://kabar.example.id/indeks"),
+        (
+            html(
+                "<ul>"
+                + "".join(
+                    f"<li><a href='/n/{n}'>Judul berita nomor {n} tentang netralitas</a> <i>14 Mei 2024 10:00</i></li>"
+                    for n in range(20)
+                )
+                + "</ul>",
+                title="Kabar Hari Selasa",
+            ).encode(),
+            URL,
+        ),
         (html(paragraphs(*TEXT), title="Hasil Pencarian: netralitas").encode(), URL),
         (html(paragraphs(*TEXT)).encode(), "https://kabar.example.id/"),
         (html(paragraphs(*TEXT)).encode(), "https://kabar.example.id/?paged=2"),
