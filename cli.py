@@ -147,7 +147,7 @@ def findings(as_json: bool, **wanted: Any) -> None:
                 f"{row.published:%Y-%m-%d}" if row.published else "?",
                 row.outlet,
                 row.kind,
-                f"{row.score:.2f}",
+                _score(row),
                 row.places[0].name if row.places else "",
                 Text(row.title),
             )
@@ -373,7 +373,7 @@ def _print_found(found: Sequence["Finding"]) -> None:
     for row in found[:SHOWN_FINDINGS]:
         place = f", {row.places[0].name}" if row.places else ""
         console.print(Text(f"\n{row.id}. {row.title}", style="bold"))
-        console.print(Text(f"   {row.outlet}, {row.kind}{place}, {row.score:.2f}"))
+        console.print(Text(f"   {row.outlet}, {row.kind}{place}, {_score(row)}"))
         proof = next((e for e in row.evidence if e.where == "text"), None)
         if proof:
             console.print(
@@ -382,6 +382,18 @@ def _print_found(found: Sequence["Finding"]) -> None:
         console.print(Text(f"   {row.url}", no_wrap=True, overflow="ignore"), soft_wrap=True)
     if len(found) > SHOWN_FINDINGS:
         console.print(f"\n… and {len(found) - SHOWN_FINDINGS} more: pantau findings")
+
+
+def _score(row: "Finding") -> str:
+    return f"{row.score:.2f}" + (" (borderline)" if row.borderline else "")
+
+
+def _because(row: "Finding") -> str:
+    """What in the proving sentences told: official: camat, lurah · act: mengampanyekan · …"""
+    said: dict[str, dict[str, None]] = {}
+    for clue in (clue for sentence in row.evidence for clue in sentence.clues):
+        said.setdefault(clue.what, {})[clue.text.lower()] = None
+    return " · ".join(f"{what}: {', '.join(list(texts)[:4])}" for what, texts in said.items())
 
 
 def _print_finding(row: "Finding") -> None:
@@ -395,8 +407,9 @@ def _print_finding(row: "Finding") -> None:
         ("outlet", row.outlet),
         ("published", published),
         ("fetched", f"{row.fetched.isoformat()}, revision {row.revision}"),
-        ("kind", f"{row.kind}, score {row.score:.2f}" + (", paid" if row.paid else "")),
+        ("kind", f"{row.kind}, score {_score(row)}" + (", paid" if row.paid else "")),
         ("subjects", ", ".join(row.subjects)),
+        ("because", _because(row)),
         ("places", ", ".join(f"{p.name} ({p.province})" for p in row.places)),
         ("authors", ", ".join(row.authors)),
         ("section", row.section or ""),

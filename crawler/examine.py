@@ -40,7 +40,7 @@ class Context:
 @dataclass(frozen=True, slots=True)
 class Examination:
     """What a page came to: an article (or none), its verdict and, where it is to be kept (it is
-    relevant, or was), the snapshots that prove it."""
+    a finding, or was), the snapshots that prove it."""
 
     article: Article | None
     verdict: Verdict | None = None
@@ -55,7 +55,7 @@ def examine(pages: Sequence[Page], context: Context) -> Examination:
     if article is None:
         return Examination(None)
     verdict = judge(article, province=context.province, regency=context.regency)
-    snapshots = tuple(map(Snapshot.of, pages)) if verdict.relevant or context.found else ()
+    snapshots = tuple(map(Snapshot.of, pages)) if verdict.kept or context.found else ()
     return Examination(article, verdict, snapshots)
 
 

@@ -212,4 +212,4 @@ def _is_split(page: Page) -> bool:
 def _state(examination: Examination) -> State:
     if examination.article is None or examination.verdict is None:
         return State.EMPTY
-    return State.FOUND if examination.verdict.relevant else State.REJECTED
+    return State.FOUND if examination.verdict.kept else State.REJECTED

@@ -1,10 +1,11 @@
 """The gate: may this page, by its bytes alone, hold a finding?
 
-The judge's own rules, asked without grammar: of every rule that makes a finding, all clues must
-occur somewhere in the page. That lets too much through (a menu that says "Pilkada" counts), never
-too little: words match inside others, so that lost spaces do no harm, and tags, entities and line
-ends may stand between the words of a phrase. Where the bytes hide letters (UTF-16, styled letters,
-entities for plain letters, soft hyphens) a page that did not pass is decoded and asked again.
+The judge's own words, asked without grammar: somewhere in the page must stand the duty of
+neutrality, or one who has it and an election or the taking of sides. That lets too much through (a
+menu that says "Pilkada" counts), never too little: words match inside others, so that lost spaces
+do no harm, and tags, entities and line ends may stand between the words of a phrase. Where the
+bytes hide letters (UTF-16, styled letters, entities for plain letters, soft hyphens) a page that
+did not pass is decoded and asked again.
 
 Hyperscan does the scan: some thousand phrases in one pass, several times faster than bytes.lower()
 and `in` for even a dozen words, and wheels for CPython 3.11 to 3.14 on x86_64 and aarch64.
@@ -25,6 +26,7 @@ from extract.lexicon import CLUES, IMPLIED, Lexicon, core, default
 
 # What may stand between the words of a phrase: anything but letters, digits; tags and entities.
 _GAP = r"(?:[^a-z0-9<&]|<[^>]*>|&[a-z0-9#]+;)*"
+_WHO = ("official", "bystander")
 _HIDDEN = len(CLUES)  # the id of the patterns that say: letters may be hidden here
 _HIDING = (
     r"&#0*(?:6[5-9]|[78]\d|9[07-9]|1[01]\d|12[0-2]);?",  # &#101;
@@ -49,7 +51,7 @@ def passes(html: bytes) -> bool:
 
 
 def _enough(found: int) -> bool:
-    return any(found & needs == needs for needs in _rules())
+    return any(found & needs == needs for needs in _needs())
 
 
 def _scan(html: bytes) -> int:
@@ -82,21 +84,14 @@ def _plain(html: bytes) -> bytes:
 
 
 @cache
-def _rules() -> tuple[int, ...]:
-    """Of each rule that makes a finding, the clues it needs, as bits; rules that need more than
-    another one are left out. A bystander may turn out to be an official, beside a word of duty, of
-    taking sides or an act. The duty alone is enough: few other pages ever say "netral"."""
-    lexicon = default()
-    needs = {frozenset(r.needs) for r in lexicon.rules if r.score >= lexicon.threshold}
-    needs |= {
-        n - {"official"} | {"bystander", clue}
-        for n in needs
-        if "official" in n
-        for clue in ("partisan", "act")
-    }
-    needs.add(frozenset({"duty"}))
-    asked = {sum(1 << CLUES.index(clue) for clue in n) for n in needs}
-    return tuple(a for a in sorted(asked) if not any(b != a and a & b == b for b in asked))
+def _needs() -> tuple[int, ...]:
+    """What a page must have, as bits: any one of these. The duty alone is enough, for few other
+    pages ever say "netral"; else one who must keep it, and an election or the taking of sides."""
+    needs = [
+        {"duty"},
+        *({who, what} for who in _WHO for what in ("politics", "oversight", "partisan")),
+    ]
+    return tuple(sum(1 << CLUES.index(clue) for clue in n) for n in needs)
 
 
 @cache

@@ -2,21 +2,31 @@
 
 The judgement is made of clues that meet: an official, the duty of neutrality or an act that takes
 sides, a candidate or an election, in one sentence or in neighbouring ones (the title's neighbour
-is the lead). Words and rules are data, see `data/lexicon.toml`; `sentences` finds the clues, what
-is done here is to weigh.
+is the lead). Words and rules are data, see `data/lexicon.toml`; `sentences` finds the clues, the
+rules weigh them here, and `opinion`, which has learned what clues and words are worth together,
+has the last word.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 
-from extract.article import Article, Evidence, Verdict
-from extract.lexicon import Lexicon, default
+from extract import opinion
+from extract.article import Article, Clue, Evidence, Verdict
+from extract.lexicon import Hit, Lexicon, default
 from extract.places import places
 from extract.sentences import CLOSING, ENDS, Sentence
 from extract.sentences import sentences as read_sentences
 
 LEAD = 3  # sentences of the text that say what an article is about
 TITLE = 2  # how much more than the lead the title says of an article's kind
-SHORT = 8  # sentences; in a text no longer than this nothing is in passing
+SHORT = 8  # sentences; in a text no longer than this neighbours belong together
+PROOF = 5  # sentences shown as evidence
+_SHOWN = {
+    "sides": "act",
+    "partisan": "act",
+    "politics": "election",
+}  # clues, as a reader names them
 
 
 def judge(
@@ -33,24 +43,29 @@ def judge(
     """
     lexicon = lexicon or default()
     sentences = read_sentences(article, lexicon)
-    _apply(lexicon, sentences)
-    score = _weigh(sentences, lexicon)
-    telling = sorted((s for s in sentences if s.score > 0), key=lambda s: -s.score)
-    relevant = score >= lexicon.threshold
-    if not relevant:
-        return Verdict(False, score, evidence=_evidence(article, telling[:1]))
-    proof = [s for s in telling if s.score >= lexicon.threshold][:6]
-    return Verdict(
-        relevant=True,
+    weigh(sentences, lexicon)
+    model = opinion.load()
+    told = opinion.opinion(sentences, model)
+    proof = _proof(sentences, told.telling, lexicon)
+    score = round(told.score, 2)
+    low, high = lexicon.borderline
+    verdict = Verdict(
+        relevant=score >= lexicon.threshold,
         score=score,
-        kind=_kind(sentences, proof, lexicon),
+        borderline=low <= score < high,
+        evidence=_evidence(article, proof),
+    )
+    if not verdict.kept:
+        return verdict
+    return replace(
+        verdict,
+        kind=opinion.kind(told.telling, rule_kind(told.telling, lexicon), model),
         subjects=_subjects(proof),
         places=places(article.title, article.text, article.dateline, province, regency),
-        evidence=_evidence(article, proof),
     )
 
 
-def _apply(lexicon: Lexicon, sentences: list[Sentence]) -> None:
+def weigh(sentences: list[Sentence], lexicon: Lexicon) -> None:
     """Gives each sentence the score of the best rule that it helps to fulfil. Title and lead tell
     one thing; further down, neighbours need not belong together and each must say it alone."""
     saying = [n for n, sentence in enumerate(sentences) if sentence.clues]
@@ -69,21 +84,18 @@ def _apply(lexicon: Lexicon, sentences: list[Sentence]) -> None:
                             sentence.score = max(sentence.score, rule.score)
 
 
-def _weigh(sentences: list[Sentence], lexicon: Lexicon) -> float:
-    """The article's score: its best sentence's, more when others agree, less when it is alone and
-    deep in a long text."""
-    best = max((s.score for s in sentences), default=0.0)
-    agreeing = [n for n, s in enumerate(sentences) if s.score >= lexicon.threshold]
-    if not agreeing:
-        return best
-    titles = sum(s.where == "title" for s in sentences)
-    prominent = agreeing[0] < titles + LEAD
-    if not prominent and len(sentences) > SHORT and len(agreeing) < max(3, len(sentences) / 5):
-        return min(best, lexicon.passing)
-    return round(min(best + 0.02 * (len(agreeing) - 1), 0.99), 2)
+def _proof(
+    sentences: Sequence[Sentence], telling: Sequence[Sentence], lexicon: Lexicon
+) -> list[Sentence]:
+    """The sentences that prove it, the strongest first: those by which a rule is fulfilled; where
+    none is, those that tell most, with what clues they have."""
+    proof = [s for s in sentences if s.score >= lexicon.threshold]
+    if not proof:
+        proof = [s for s in telling if s.subjects] or [s for s in telling if s.clues]
+    return sorted(proof or telling, key=lambda s: -s.score)[: PROOF + 1]
 
 
-def _kind(sentences: list[Sentence], proof: list[Sentence], lexicon: Lexicon) -> str:
+def rule_kind(sentences: Sequence[Sentence], lexicon: Lexicon) -> str:
     """The kind whose cues weigh most: see the order of precedence in the lexicon."""
     sums: defaultdict[str, float] = defaultdict(float)
     title = [s for s in sentences if s.where == "title"]
@@ -96,7 +108,7 @@ def _kind(sentences: list[Sentence], proof: list[Sentence], lexicon: Lexicon) ->
             sums[kind] += times * lexicon.kinds[kind].weight
     if sums:
         return max(lexicon.kinds, key=lambda kind: sums[kind])
-    return "outreach" if any("duty" in s.clues for s in proof) else "other"
+    return "outreach" if any("duty" in s.clues for s in sentences) else "other"
 
 
 def _subjects(proof: list[Sentence]) -> tuple[str, ...]:
@@ -110,14 +122,29 @@ def _subjects(proof: list[Sentence]) -> tuple[str, ...]:
     return tuple(named) or tuple(s for s in sums if s != "election_organiser")[:1] or ("other",)
 
 
-def _evidence(article: Article, sentences: list[Sentence]) -> tuple[Evidence, ...]:
+def _evidence(article: Article, proof: Sequence[Sentence]) -> tuple[Evidence, ...]:
     """The sentences as they stand. A reader sees the title anyway: it proves only what the text
     does not."""
     found = []
-    for s in ([s for s in sentences if s.where == "text"] or sentences)[:5]:
+    for s in ([s for s in proof if s.where == "text"] or proof)[:PROOF]:
         source = article.title if s.where == "title" else article.text
         end = s.end
         while end < len(source) and source[end] in ENDS + CLOSING:
             end += 1
-        found.append(Evidence(source[s.start : end], s.start, end, s.where))
+        clues = tuple(_clue(hit, s, source) for hit in _outermost(s.said))
+        found.append(Evidence(source[s.start : end], s.start, end, s.where, clues))
     return tuple(found)
+
+
+def _outermost(hits: Sequence[Hit[str]]) -> list[Hit[str]]:
+    """Phrases that do not overlap, the longest of those that do."""
+    kept: list[Hit[str]] = []
+    for hit in sorted(hits, key=lambda h: (h.start, -h.end)):
+        if not kept or hit.start >= kept[-1].end:
+            kept.append(hit)
+    return kept
+
+
+def _clue(hit: Hit[str], sentence: Sentence, source: str) -> Clue:
+    start, end = sentence.words[hit.start].start, sentence.words[hit.end - 1].end
+    return Clue(_SHOWN.get(hit.label, hit.label), source[start:end], start, end)

@@ -253,13 +253,15 @@ class Rule:
 class Lexicon:
     """Everything the judgement knows; see `data/lexicon.toml` for what each part means.
 
-    `threshold` is the score (0 to 1) from which an article is a finding; `passing` the most that a
-    passing mention deep in a long article can score.
+    `threshold` is the score (0 to 1) from which an article is relevant; between the two scores of
+    `borderline` it is in doubt. A sentence that begins with the two words of one of `related` is
+    the headline of another article.
     """
 
     threshold: float
-    passing: float
+    borderline: tuple[float, float]
     abbreviations: frozenset[str]
+    related: frozenset[tuple[str, ...]]
     groups: Mapping[str, tuple[str, ...]]
     subjects: Mapping[str, Subject]
     kinds: Mapping[str, Kind]
@@ -320,7 +322,16 @@ class _Reader:
     path: Path
 
     def lexicon(self, data: Mapping[str, Any]) -> Lexicon:
-        parts = ("threshold", "passing", "abbreviations", "groups", "subjects", "kinds", "rules")
+        parts = (
+            "threshold",
+            "borderline",
+            "abbreviations",
+            "related",
+            "groups",
+            "subjects",
+            "kinds",
+            "rules",
+        )
         self.keys(data, "the file", parts)
         groups = self.table(data["groups"], "groups", GROUPS)
         subjects = self.table(data["subjects"], "subjects", SUBJECTS)
@@ -330,8 +341,11 @@ class _Reader:
             raise self.wrong("rules", "must be at least one [[rules]]")
         return Lexicon(
             threshold=self.share(data["threshold"], "threshold"),
-            passing=self.share(data["passing"], "passing"),
+            borderline=self.span(data["borderline"], "borderline"),
             abbreviations=frozenset(self.phrases(data["abbreviations"], "abbreviations")),
+            related=frozenset(
+                tuple(phrase.split()) for phrase in self.phrases(data["related"], "related")
+            ),
             groups={name: self.phrases(groups[name], f"groups.{name}") for name in GROUPS},
             subjects={name: self.subject(subjects[name], f"subjects.{name}") for name in SUBJECTS},
             kinds={name: self.kind(kinds[name], f"kinds.{name}") for name in KINDS},
@@ -382,6 +396,14 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             raise self.wrong(entry, f"must be a number from 0 to 1, not {value!r}")
         return float(value)
+
+    def span(self, value: object, entry: str) -> tuple[float, float]:
+        if not isinstance(value, list) or len(value) != 2:
+            raise self.wrong(entry, f"must be two numbers, not {value!r}")
+        low, high = (self.share(number, entry) for number in value)
+        if low > high:
+            raise self.wrong(entry, "must give the lower number first")
+        return low, high
 
     def phrases(self, value: object, entry: str) -> tuple[str, ...]:
         if not isinstance(value, list):

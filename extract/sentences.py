@@ -44,11 +44,10 @@ class Sentence:
 
 
 def sentences(article: Article, lexicon: Lexicon) -> list[Sentence]:
-    """The sentences of title and text, in order, each with what it says. Time linear in length."""
-    found = [
-        *_cut("title", article.title, lexicon),
-        *_cut("text", article.text, lexicon),
-    ]
+    """The sentences of title and text, in order, each with what it says; the headlines of other
+    articles ("Baca juga: …") are none of them. Time linear in length."""
+    found = [*_cut("title", article.title, lexicon), *_cut("text", article.text, lexicon)]
+    found = [s for s in found if (*(w.text for w in s.words[:2]),) not in lexicon.related]
     for sentence in found:
         _read(sentence, lexicon)
     return found

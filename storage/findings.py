@@ -4,12 +4,13 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import zstandard
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from extract.article import Article, Evidence, Page, Place, Verdict
+from extract.article import Article, Clue, Evidence, Page, Place, Verdict
 from storage import models
 
 
@@ -37,7 +38,8 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A stored relevant article; the field names are those of the JSON form.
+    """A stored article that is relevant or in doubt (`borderline`); the field names are those of
+    the JSON form.
 
     `published` is aware, with the outlet's offset; `found` and `fetched`, the last time it was
     fetched, are UTC. `snapshot_sha256` is of the page that this wording was read from, `revision`
@@ -63,6 +65,7 @@ class Finding:
     language: str | None
     kind: str
     score: float
+    borderline: bool
     subjects: tuple[str, ...]
     places: tuple[Place, ...]
     evidence: tuple[Evidence, ...]
@@ -94,11 +97,11 @@ def keep(
     snapshots: Sequence[Snapshot],
     now: datetime,
 ) -> tuple[int, bool]:
-    """Store a relevant article, or a new revision of it where its wording changed.
+    """Store an article that is to be kept, or a new revision of it where its wording changed.
 
     Gives the finding's id and whether it is new. `snapshots` are its pages in order. The link must
     have been recorded before. A later wording that clears the article does not unmake the finding:
-    it becomes a revision, and the finding keeps the wording that proves it."""
+    it becomes a revision, and the finding keeps the wording that proves it best."""
     # locked, so that two who keep the same link take turns
     link = session.scalars(
         select(models.Link).where(models.Link.url == link_url).with_for_update()
@@ -112,7 +115,7 @@ def keep(
     wording = models.storable(article.title), models.storable(article.text)
     if row.revisions and wording == (row.revisions[-1].title, row.revisions[-1].text):
         return row.id, False
-    if new or verdict.relevant:
+    if new or verdict.relevant or (row.borderline and verdict.borderline):
         _describe(row, article, verdict)
     row.revisions.append(_revision(len(row.revisions) + 1, article, snapshots))
     session.flush()
@@ -130,7 +133,7 @@ def _describe(row: models.Finding, article: Article, verdict: Verdict) -> None:
     row.published_inferred = article.published_inferred
     row.image, row.caption = article.image, article.caption
     row.language, row.paid = article.language, article.paid
-    row.kind, row.score = verdict.kind or "other", verdict.score
+    row.kind, row.score, row.borderline = verdict.kind or "other", verdict.score, verdict.borderline
     row.subjects = list(verdict.subjects)
     row.evidence = [asdict(sentence) for sentence in verdict.evidence]
     row.places = [
@@ -234,13 +237,19 @@ def _finding(row: models.Finding) -> Finding:
         language=row.language,
         kind=row.kind,
         score=row.score,
+        borderline=row.borderline,
         subjects=tuple(row.subjects),
         places=tuple(
             Place(place.code, place.level, place.name, place.province) for place in row.places
         ),
-        evidence=tuple(Evidence(**sentence) for sentence in row.evidence),
+        evidence=tuple(map(_evidence, row.evidence)),
         paid=row.paid,
         story=None,
         snapshot_sha256=proof.snapshots[0].sha256,
         revision=len(row.revisions),
     )
+
+
+def _evidence(stored: dict[str, Any]) -> Evidence:
+    clues = tuple(Clue(**clue) for clue in stored.get("clues", ()))  # those of old have none
+    return Evidence(**{**stored, "clues": clues})

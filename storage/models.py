@@ -131,7 +131,7 @@ class Validator(Base):
 
 
 class Finding(Base):
-    """A stored relevant article, as it was last seen."""
+    """A stored article that is relevant or in doubt, as it was last seen."""
 
     __tablename__ = "findings"
 
@@ -157,6 +157,7 @@ class Finding(Base):
     paid: Mapped[bool]
     kind: Mapped[str] = mapped_column(String(16), index=True)
     score: Mapped[float]
+    borderline: Mapped[bool]
     subjects: Mapped[list[Any]]
     evidence: Mapped[list[Any]]
     places: Mapped[list["FindingPlace"]] = relationship(

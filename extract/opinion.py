@@ -1,0 +1,174 @@
+"""The learned second opinion: how much an article's words and clues speak for a finding.
+
+A small linear model, as data (`data/opinion.json`): every trait of a text has a weight, learned
+from labelled articles by `python -m benchmarks.opinion --write`. Traits are words and pairs of
+words, cut to their stems, and what the lexicon's rules saw; so an operator's new phrases count
+here too, and every verdict can be traced to the traits that made it.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import combinations, pairwise
+
+from extract.lexicon import DATA
+from extract.sentences import Sentence
+
+HEAD = 2  # sentences of the text that are read together with the title
+STRONGEST = 5  # windows of a long article: what fewer of them say was said in passing
+LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8)  # of a rule's score
+LIKELY = 12.0  # log-odds beyond which nothing becomes surer
+
+_AFTER = (("nya", "lah", "kah"), ("kan", "an", "i"))
+_BEFORE = (
+    *("memper", "diper", "meng", "meny", "mem", "men", "peng", "peny", "pem", "pen"),
+    *("ber", "ter", "per", "me", "di", "pe", "se", "ke"),
+)
+
+
+@dataclass(frozen=True)
+class Model:
+    """`weights` are log-odds by trait, `bias` those of a text without any. `kinds` are the same for
+    each kind, `article` how a whole article's odds come from those of its parts."""
+
+    bias: float
+    weights: Mapping[str, float]
+    article: Mapping[str, float]
+    kinds: tuple[str, ...]
+    kind_bias: tuple[float, ...]
+    kind_weights: Mapping[str, tuple[float, ...]]
+
+
+@lru_cache(1 << 15)
+def stem(word: str) -> str:
+    """A word without its commonest affixes: not the dictionary's root, but the same for most forms
+    of one word. Numbers are all alike."""
+    if len(word) < 5 or word.isdigit():
+        return "#" if word.isdigit() else word
+    for suffixes in _AFTER:
+        for suffix in suffixes:
+            if word.endswith(suffix) and len(word) > len(suffix) + 3:
+                word = word[: -len(suffix)]
+                break
+    for prefix in _BEFORE:
+        if word.startswith(prefix) and len(word) > len(prefix) + 2:
+            return word[len(prefix) :]
+    return word
+
+
+def said(sentence: Sentence) -> frozenset[str]:
+    """What one sentence says: its stems, pairs of neighbours, and its clues."""
+    stems = [stem(word.text) for word in sentence.words]
+    clues = sorted(sentence.clues)
+    return frozenset(
+        [
+            *stems,
+            *(f"{one} {next_}" for one, next_ in pairwise(stems)),
+            *(f"{one}&{other}" for one, other in combinations(clues, 2)),
+            *(f"+{clue}" for clue in clues),
+            *(f"@{subject}" for subject in sentence.subjects),
+            *(f"!{kind}" for kind in sentence.cues),
+        ]
+    )
+
+
+def traits(sentences: Sequence[Sentence], spoken: Sequence[frozenset[str]]) -> set[str]:
+    """What sentences that are read together say; `spoken` is what each of them says."""
+    found = set().union(*spoken)
+    clues = sorted(set().union(*(s.clues for s in sentences)))
+    found.update(f"{one}..{other}" for one, other in combinations(clues, 2))
+    best = max((s.score for s in sentences), default=0.0)
+    found.update(f">={level}" for level in LEVELS if best >= level)
+    return found
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """`score` is the probability that an article is a finding, `telling` are the title, the head
+    and the strongest of the other sentences, in their order."""
+
+    score: float
+    telling: tuple[Sentence, ...]
+
+
+def opinion(sentences: Sequence[Sentence], model: Model) -> Opinion:
+    """What the model holds of an article."""
+    parts, telling = read(sentences, model)
+    if len(parts) == 1:
+        return Opinion(parts["head"], telling)
+    total = model.article["bias"] + sum(
+        model.article.get(part, 0.0) * value for part, value in parts.items()
+    )
+    return Opinion(probability(total), telling)
+
+
+def read(
+    sentences: Sequence[Sentence], model: Model
+) -> tuple[dict[str, float], tuple[Sentence, ...]]:
+    """What an article's parts say, and its telling sentences. The parts are the probability of its
+    `head`, the title with the lead, and of a longer one also the mean probability of its
+    `strongest` windows and a tenth of the log-odds of `all` of it; a window is a sentence of the
+    text with the one after it."""
+    spoken = [said(s) for s in sentences]
+
+    def odds(places: Sequence[int]) -> float:
+        found = traits([sentences[n] for n in places], [spoken[n] for n in places])
+        return model.bias + sum(model.weights.get(trait, 0.0) for trait in found)
+
+    title = [n for n, s in enumerate(sentences) if s.where == "title"]
+    text = [n for n, s in enumerate(sentences) if s.where == "text"]
+    head = [*title, *text[:HEAD]]
+    if len(text) <= HEAD:
+        return {"head": probability(odds(head))}, tuple(sentences)
+    windows = sorted(((odds(pair), pair) for pair in pairwise(text)), reverse=True)
+    parts = {
+        "head": probability(odds(head)),
+        "strongest": sum(probability(value) for value, _ in windows[:STRONGEST]) / STRONGEST,
+        "all": odds([*title, *text]) / 10,  # about as large as the others
+    }
+    telling = {*head, *(n for _, pair in windows[:2] for n in pair)}
+    return parts, tuple(sentences[n] for n in sorted(telling))
+
+
+def probability(odds: float) -> float:
+    """Log-odds as a number from 0 to 1."""
+    return 1 / (1 + math.exp(-max(-LIKELY, min(LIKELY, odds))))
+
+
+def kind_traits(telling: Sequence[Sentence], ruled: str) -> set[str]:
+    """What speaks for a finding's kind: its telling sentences, the title's words once more as the
+    title's, the order of their clues, and `ruled`, the kind by the lexicon's cues."""
+    found = {f"={ruled}"}
+    for sentence in telling:
+        spoken = said(sentence)
+        found |= spoken
+        if sentence.where == "title":
+            found.update(f"title:{trait}" for trait in spoken)
+        clues = [hit.label for hit in sorted(sentence.said, key=lambda hit: hit.start)]
+        found.update(f"{sentence.where}:{one}>{other}" for one, other in pairwise(clues))
+    return found
+
+
+def kind(telling: Sequence[Sentence], ruled: str, model: Model) -> str:
+    """The kind that the telling sentences speak for most."""
+    sums = list(model.kind_bias)
+    for trait in kind_traits(telling, ruled):
+        for number, weight in enumerate(model.kind_weights.get(trait, ())):
+            sums[number] += weight
+    return model.kinds[sums.index(max(sums))]
+
+
+@cache
+def load() -> Model:
+    """The model that comes with the project, read once."""
+    data = json.loads((DATA / "opinion.json").read_text("utf-8"))
+    return Model(
+        bias=data["bias"],
+        weights=data["weights"],
+        article=data["article"],
+        kinds=tuple(data["kinds"]),
+        kind_bias=tuple(data["kind_bias"]),
+        kind_weights={trait: tuple(weights) for trait, weights in data["kind_weights"].items()},
+    )
