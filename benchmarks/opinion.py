@@ -3,9 +3,8 @@
     python -m benchmarks.opinion [FILE…] [--by cluster|outlet] [--write]
 
 FILEs are labelled articles as JSON lines (see benchmarks/corpus/README.md); without any, all of
-benchmarks/corpus and, where it is, ../shared/relevance/dev.jsonl. Whole clusters (one event, told
-by several outlets) or whole outlets are held out in turn. --write trains on all and replaces
-extract/data/opinion.json.
+benchmarks/corpus. Whole clusters (one event, told by several outlets) or whole outlets are held out
+in turn. --write trains on all and replaces extract/data/opinion.json.
 """
 
 import json
@@ -24,7 +23,7 @@ from rich.table import Table
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.judgement import SHARED, Share
+from benchmarks.judgement import Share
 from extract import opinion
 from extract.article import Article
 from extract.judge import rule_kind, weigh
@@ -34,14 +33,15 @@ from extract.sentences import Sentence, sentences
 CORPUS = Path(__file__).with_name("corpus")
 FOLDS = 10
 RARE = 2  # a trait must be in so many articles
-FAINT = 0.02  # weights below it are left out
-STRENGTH, KIND_STRENGTH, WHOLE_STRENGTH = 0.3, 0.1, 1.0  # inverse of the regularisation
+FAINT = 0.03  # weights below it are left out
+STRENGTH, KIND_STRENGTH, WHOLE_STRENGTH = 0.3, 0.3, 1.0  # inverse of the regularisation
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A labelled article, read once."""
+    """A labelled article, read once; `file` is the name of the file it is from."""
 
+    file: str
     row: dict[str, Any]
     sentences: list[Sentence]
     traits: set[str]
@@ -62,12 +62,14 @@ class Sample:
 def read(files: Iterable[Path]) -> list[Sample]:
     """The labelled articles of some files, without the borderline ones."""
     lexicon, found = default(), []
-    for row in (json.loads(line) for f in files for line in f.read_text("utf-8").splitlines()):
-        if row["label"] != "borderline":
+    for file, line in ((f, line) for f in files for line in f.read_text("utf-8").splitlines()):
+        if (row := json.loads(line))["label"] != "borderline":
             text = row.get("text") or row.get("lead") or ""
             said = sentences(Article("", row.get("title") or "", text), lexicon)
             weigh(said, lexicon)
-            found.append(Sample(row, said, opinion.traits(said, [opinion.said(s) for s in said])))
+            found.append(
+                Sample(file.name, row, said, opinion.traits(said, [opinion.said(s) for s in said]))
+            )
     return found
 
 
@@ -82,7 +84,7 @@ def halves(samples: Sequence[Sample]) -> Iterator[Sample]:
             best = max((s.score for s in half), default=0.0)
             if half and (not sample.relevant or best >= lexicon.threshold):
                 said = [opinion.said(s) for s in half]
-                yield Sample(sample.row, half, opinion.traits(half, said))
+                yield Sample(sample.file, sample.row, half, opinion.traits(half, said))
 
 
 def fit(samples: Sequence[Sample]) -> opinion.Model:
@@ -190,8 +192,8 @@ def figures(samples: Sequence[Sample], told: Sequence[tuple[float, str]]) -> dic
 @click.option("--write", is_flag=True, help="Train on all and replace extract/data/opinion.json.")
 def main(files: tuple[Path, ...], by: str, write: bool) -> None:
     """Cross-validates the second opinion, or trains it."""
-    dev = SHARED / "relevance/dev.jsonl"
-    samples = read(files or [*sorted(CORPUS.glob("*.jsonl")), *([dev] if dev.exists() else [])])
+    files = files or tuple(sorted(CORPUS.glob("*.jsonl")))
+    samples = read(files)
     if write:
         path = DATA / "opinion.json"
         path.write_text(json.dumps(asdict(fit(samples)), indent=0, ensure_ascii=False) + "\n")
@@ -201,11 +203,11 @@ def main(files: tuple[Path, ...], by: str, write: bool) -> None:
     table = Table(title=f"{len(samples)} articles, every {by} held out in turn")
     for heading in ("", "figure", "value, 95 % interval, count"):
         table.add_column(heading)
-    for name, whole in (("title and lead", False), ("whole article", True)):
-        some = [n for n, s in enumerate(samples) if s.whole == whole]
+    for file in files:
+        some = [n for n, s in enumerate(samples) if s.file == file.name]
         shares = figures([samples[n] for n in some], [told[n] for n in some])
         for label, share in shares.items():
-            table.add_row(name, label, str(share))
+            table.add_row(file.name, label, str(share))
         table.add_section()
     Console().print(table)
 

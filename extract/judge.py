@@ -8,12 +8,12 @@ has the last word.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from extract import opinion
 from extract.article import Article, Clue, Evidence, Verdict
-from extract.lexicon import Hit, Lexicon, default
+from extract.lexicon import Lexicon, default
 from extract.places import places
 from extract.sentences import CLOSING, ENDS, Sentence
 from extract.sentences import sentences as read_sentences
@@ -131,20 +131,18 @@ def _evidence(article: Article, proof: Sequence[Sentence]) -> tuple[Evidence, ..
         end = s.end
         while end < len(source) and source[end] in ENDS + CLOSING:
             end += 1
-        clues = tuple(_clue(hit, s, source) for hit in _outermost(s.said))
+        clues = tuple(_clues(s, source))
         found.append(Evidence(source[s.start : end], s.start, end, s.where, clues))
     return tuple(found)
 
 
-def _outermost(hits: Sequence[Hit[str]]) -> list[Hit[str]]:
-    """Phrases that do not overlap, the longest of those that do."""
-    kept: list[Hit[str]] = []
-    for hit in sorted(hits, key=lambda h: (h.start, -h.end)):
-        if not kept or hit.start >= kept[-1].end:
-            kept.append(hit)
-    return kept
-
-
-def _clue(hit: Hit[str], sentence: Sentence, source: str) -> Clue:
-    start, end = sentence.words[hit.start].start, sentence.words[hit.end - 1].end
-    return Clue(_SHOWN.get(hit.label, hit.label), source[start:end], start, end)
+def _clues(sentence: Sentence, source: str) -> Iterator[Clue]:
+    """What the sentence's phrases say, in order; of those that say the same and overlap, the
+    longest."""
+    until: dict[str, int] = {}
+    for hit in sorted(sentence.said, key=lambda h: (h.start, -h.end)):
+        what = _SHOWN.get(hit.label, hit.label)
+        if hit.start >= until.get(what, 0):
+            until[what] = hit.end
+            start, end = sentence.words[hit.start].start, sentence.words[hit.end - 1].end
+            yield Clue(what, source[start:end], start, end)

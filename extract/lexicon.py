@@ -115,10 +115,12 @@ class Hit(NamedTuple, Generic[Label]):
     end: int
 
 
-def words(text: str) -> list[Word]:
+@lru_cache(8)  # an article's texts are asked for by the judge and by the places
+def words(text: str) -> tuple[Word, ...]:
     """The words of `text` in order; time linear in its length."""
     plain = text.translate(_PLAIN) if _STYLED.search(text) else text
-    return [Word(m[0].lower(), *m.span()) for m in _WORD.finditer(plain)]
+    found = [Word(m[0].lower(), m.start(), m.end()) for m in _WORD.finditer(plain)]
+    return tuple(found)
 
 
 @lru_cache(1 << 12)
@@ -197,12 +199,12 @@ class Phrases(Generic[Label]):
     def find(self, texts: list[str]) -> list[Hit[Label]]:
         """Every phrase in the words `texts`, by place of its first word; they may overlap."""
         hits = []
-        for start, word in enumerate(texts):
-            labels, begins = self._alone(word)
-            hits += [Hit(label, start, start + 1) for label in labels]
+        for start, (labels, begins) in enumerate(map(self._alone, texts)):
+            if labels:
+                hits += [Hit(label, start, start + 1) for label in labels]
             if not begins or start + 1 == len(texts):
                 continue
-            for rest, label in self._longer(word, texts[start + 1]):
+            for rest, label in self._longer(texts[start], texts[start + 1]):
                 end = start + 2 + len(rest)
                 if not rest or (
                     end <= len(texts) and all(map(_fits, rest, texts[start + 2 : end]))

@@ -8,7 +8,7 @@ here too, and every verdict can be traced to the traits that made it.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import combinations, pairwise
@@ -61,27 +61,31 @@ def stem(word: str) -> str:
 def said(sentence: Sentence) -> frozenset[str]:
     """What one sentence says: its stems, pairs of neighbours, and its clues."""
     stems = [stem(word.text) for word in sentence.words]
-    clues = sorted(sentence.clues)
     return frozenset(
         [
             *stems,
-            *(f"{one} {next_}" for one, next_ in pairwise(stems)),
-            *(f"{one}&{other}" for one, other in combinations(clues, 2)),
-            *(f"+{clue}" for clue in clues),
+            *map("{} {}".format, stems, stems[1:]),
+            *_pairs(sentence.clues, "&"),
+            *(f"+{clue}" for clue in sentence.clues),
             *(f"@{subject}" for subject in sentence.subjects),
             *(f"!{kind}" for kind in sentence.cues),
         ]
     )
 
 
-def traits(sentences: Sequence[Sentence], spoken: Sequence[frozenset[str]]) -> set[str]:
+def traits(sentences: Sequence[Sentence], spoken: Sequence[Set[str]]) -> set[str]:
     """What sentences that are read together say; `spoken` is what each of them says."""
-    found = set().union(*spoken)
-    clues = sorted(set().union(*(s.clues for s in sentences)))
-    found.update(f"{one}..{other}" for one, other in combinations(clues, 2))
     best = max((s.score for s in sentences), default=0.0)
-    found.update(f">={level}" for level in LEVELS if best >= level)
-    return found
+    return set().union(
+        *spoken,
+        _pairs(frozenset().union(*(s.clues for s in sentences)), ".."),
+        (f">={level}" for level in LEVELS if best >= level),
+    )
+
+
+@lru_cache(1 << 12)
+def _pairs(clues: frozenset[str], between: str) -> tuple[str, ...]:
+    return tuple(between.join(pair) for pair in combinations(sorted(clues), 2))
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,12 @@ def read(
     `head`, the title with the lead, and of a longer one also the mean probability of its
     `strongest` windows and a tenth of the log-odds of `all` of it; a window is a sentence of the
     text with the one after it."""
-    spoken = [said(s) for s in sentences]
+    known = model.weights.keys()
+    spoken = [said(s) & known for s in sentences]
 
     def odds(places: Sequence[int]) -> float:
         found = traits([sentences[n] for n in places], [spoken[n] for n in places])
-        return model.bias + sum(model.weights.get(trait, 0.0) for trait in found)
+        return model.bias + sum(map(model.weights.__getitem__, found & known))
 
     title = [n for n, s in enumerate(sentences) if s.where == "title"]
     text = [n for n, s in enumerate(sentences) if s.where == "text"]
@@ -153,10 +158,9 @@ def kind_traits(telling: Sequence[Sentence], ruled: str) -> set[str]:
 
 def kind(telling: Sequence[Sentence], ruled: str, model: Model) -> str:
     """The kind that the telling sentences speak for most."""
-    sums = list(model.kind_bias)
-    for trait in kind_traits(telling, ruled):
-        for number, weight in enumerate(model.kind_weights.get(trait, ())):
-            sums[number] += weight
+    found = kind_traits(telling, ruled) & model.kind_weights.keys()
+    columns = zip(model.kind_bias, *(model.kind_weights[trait] for trait in found), strict=True)
+    sums = [*map(sum, columns)]
     return model.kinds[sums.index(max(sums))]
 
 

@@ -191,7 +191,7 @@ class _Text:
                     break
 
     def _mention(
-        self, key: str, text: str, found: list[Word], start: int, end: int, titled: bool
+        self, key: str, text: str, found: Sequence[Word], start: int, end: int, titled: bool
     ) -> Mention | None:
         """What the name of the words `start` to `end` means, None where it is not one."""
         gazetteer, lists = self.gazetteer, self.gazetteer.words
@@ -251,7 +251,7 @@ class _Text:
         return tuple(a for a in names if _level(a) in wanted) or names or districts
 
 
-def _before(found: list[Word], start: int) -> tuple[str, str]:
+def _before(found: Sequence[Word], start: int) -> tuple[str, str]:
     """The two words before a name, the numbers and "Negeri" of a school or court left out."""
     before = [w.text for w in found[max(0, start - 4) : start]]
     said = [w for w in reversed(before) if not _NUMBER.fullmatch(w) and w != "negeri"]
@@ -266,13 +266,13 @@ def _office(gazetteer: Gazetteer, near: str, far: str) -> str | None:
     return exact[0] if exact else said[0] or said[1]
 
 
-def _titled(text: str, found: list[Word]) -> bool:
+def _titled(text: str, found: Sequence[Word]) -> bool:
     """Whether so many words are capitalised that a capital letter tells nothing."""
     long = [w for w in found[:200] if w.end - w.start > 3]
     return 2 * sum(text[w.start].isupper() for w in long) > len(long)
 
 
-def _capital_tells(text: str, found: list[Word], start: int, titled: bool) -> bool:
+def _capital_tells(text: str, found: Sequence[Word], start: int, titled: bool) -> bool:
     """Whether a word stands capitalised after a small one, amid a sentence."""
     if titled or not start:
         return False
@@ -280,14 +280,14 @@ def _capital_tells(text: str, found: list[Word], start: int, titled: bool) -> bo
     return text[last.start].islower() and text[last.end : found[start].start].isspace()
 
 
-def _goes_on(text: str, found: list[Word], end: int) -> bool:
+def _goes_on(text: str, found: Sequence[Word], end: int) -> bool:
     """Whether a capitalised word stands right behind the word `end` - 1."""
     if end >= len(found) or not text[found[end - 1].end : found[end].start].isspace():
         return False
     return text[found[end].start].isupper()
 
 
-def _follows(gazetteer: Gazetteer, text: str, found: list[Word], end: int) -> bool:
+def _follows(gazetteer: Gazetteer, text: str, found: Sequence[Word], end: int) -> bool:
     """Whether another name stands right behind the word `end` - 1."""
     behind = [w.text for w in found[end : end + LONGEST]]
     return _goes_on(text, found, end) and bool(gazetteer.beginning(behind, 0))

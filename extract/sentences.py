@@ -4,7 +4,7 @@ Words and rules are data, see `data/lexicon.toml`; what is done here is to find 
 tell the official who is meant from the one who merely speaks.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -118,8 +118,10 @@ def _read(sentence: Sentence, lexicon: Lexicon) -> None:
     sentence.cues = _cues(clear)
     speech = clear.get("speech", [])
     meant = [o for o in officials if not _speaks(o, speech)] or officials
-    subjects = Counter({hit.label.partition(".")[2]: 0 for hit in bystanders})
-    subjects.update(hit.label.partition(".")[2] for hit in meant)
+    subjects = {hit.label.partition(".")[2]: 0 for hit in bystanders}
+    for hit in meant:
+        subject = hit.label.partition(".")[2]
+        subjects[subject] = subjects.get(subject, 0) + 1
     sentence.subjects = subjects
     sentence.said = [Hit("official", hit.start, hit.end) for hit in meant]
     sentence.said += [h for c in sorted(clues & _TOLD) for h in clear.get(c, ())]
@@ -127,9 +129,12 @@ def _read(sentence: Sentence, lexicon: Lexicon) -> None:
 
 def _unmasked(hits: Mapping[str, list[Hit[str]]]) -> dict[str, list[Hit[str]]]:
     """The hits that no false sense covers."""
+    masks = hits.get("false_senses")
+    if not masks:
+        return {**hits}
     official = [h for label, found in hits.items() if label.startswith("official.") for h in found]
     hidden: set[int] = set()
-    for mask in hits.get("false_senses", ()):
+    for mask in masks:
         # "aparatur sipil negara | netral" is no "negara netral"
         if not any(o.start < mask.start < o.end for o in official):
             hidden.update(range(mask.start, mask.end))

@@ -36,7 +36,7 @@ def test_what_a_finding_looks_like(crawled: Pantau) -> None:
     (row,) = crawled("findings", "--json").lines()
     assert {
         "id", "url", "outlet", "title", "text", "authors", "published", "published_inferred",
-        "fetched", "dateline", "tags", "image", "caption", "kind", "score",
+        "fetched", "dateline", "tags", "image", "caption", "kind", "score", "borderline",
         "subjects", "places", "evidence", "paid", "story", "snapshot_sha256",
     } <= row.keys()  # fmt: skip
     assert crawled("finding", str(row["id"]), "--json").json() == row
@@ -44,6 +44,10 @@ def test_what_a_finding_looks_like(crawled: Pantau) -> None:
     shown = crawled("finding", str(row["id"])).out
     assert row["title"] in shown
     assert row["snapshot_sha256"] in shown
+    clues = [clue for sentence in row["evidence"] for clue in sentence["clues"]]
+    assert {"official", "candidate"} <= {clue["what"] for clue in clues}
+    assert all(row["text"][c["start"] : c["end"]] == c["text"] for c in clues)
+    assert "official: camat" in shown
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from alembic.config import Config
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from extract.article import Article, Evidence, Page, Place, Verdict
+from extract.article import Article, Clue, Evidence, Page, Place, Verdict
 from storage import findings, links, models
 from storage.database import MIGRATIONS, reading
 from storage.findings import Filter, Finding, Snapshot
@@ -47,10 +47,14 @@ ARTICLE = Article(
 VERDICT = Verdict(
     relevant=True,
     score=0.875,
+    borderline=True,
     kind="examination",
     subjects=("civil_servant", "village_official"),
     places=(BULELENG, KALTIM),
-    evidence=(Evidence(TEXT[:24], 0, 24), Evidence("Camat", 0, 5, "title")),
+    evidence=(
+        Evidence(TEXT[:24], 0, 24, clues=(Clue("official", "Camat", 0, 5),)),
+        Evidence("Camat", 0, 5, "title"),
+    ),
 )
 
 
@@ -94,11 +98,29 @@ def test_a_finding_comes_back_as_it_was_kept(writing: Writing, engine: Engine) -
     for field in fields(Article):
         if field.name != "pages":
             assert getattr(finding, field.name) == getattr(ARTICLE, field.name), field.name
-    for name in ("score", "kind", "subjects", "places", "evidence"):
+    for name in ("score", "borderline", "kind", "subjects", "places", "evidence"):
         assert getattr(finding, name) == getattr(VERDICT, name), name
     assert finding.found == finding.fetched == NOW
     assert finding.revision == 1
     assert finding.story is None
+
+
+def test_doubt_gives_way_to_a_surer_wording_and_not_the_other_way_round(
+    writing: Writing, engine: Engine
+) -> None:
+    doubtful, sure = (
+        replace(VERDICT, relevant=False, score=0.3),
+        replace(VERDICT, borderline=False),
+    )
+    for number, (verdict, expected) in enumerate(
+        [(doubtful, True), (doubtful, True), (sure, False), (doubtful, False)]
+    ):
+        with writing() as session:
+            keep(session, replace(ARTICLE, title=f"Wording {number}"), verdict)
+        [finding] = read(engine)
+        assert finding.borderline is expected
+    assert finding.title == "Wording 2"
+    assert finding.revision == 4
 
 
 def test_an_article_of_which_little_is_known(writing: Writing, engine: Engine) -> None:
