@@ -232,9 +232,12 @@ def judge(file: IO[str], as_json: bool) -> None:
 
     Example: echo '{"title": "ASN diminta netral", "text": "…"}' | pantau judge
     """
+    import settings
     from extract.article import Article
     from extract.judge import judge as judge_article
+    from extract.lexicon import extend
 
+    extend(settings.load().lexicon)
     rows = []
     for number, line in enumerate(file, 1):
         if not line.strip():
@@ -269,10 +272,12 @@ def run(now: bool, as_json: bool) -> None:
     Example: pantau run --now
     """
     import settings
+    from extract.lexicon import extend
     from scheduler.clock import DailyCrawl
     from storage.database import open_database
 
     current = settings.load()
+    extend(current.lexicon)
     engine = open_database(current.database)
     daily = DailyCrawl(
         engine,

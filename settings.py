@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     catalogue: Path | None = None
     """A TOML file with more outlets; see docs/outlets.md."""
 
+    lexicon: Path | None = None
+    """A TOML file with more words and rules for the judgement; see docs/lexicon.md."""
+
     stand_ins: dict[str, AnyHttpUrl] = {}
     """Outlet name → address of a site that plays it, for trials: {"nusabali": "http://…"}."""
 

@@ -8,6 +8,7 @@ import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from extract.article import Article, Page, Verdict
 from extract.judge import judge
+from extract.lexicon import extend
 from storage.findings import Snapshot
 
 T = TypeVar("T")
@@ -64,17 +66,18 @@ class ExaminationError(Exception):
 
 
 class Examiners:
-    """A pool of `workers` processes that examine pages.
+    """A pool of `workers` processes that examine pages, with the words of the file `lexicon` too.
 
     At most two articles a worker are under way at a time: who wants more waits, and with it the
     download of further pages."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, lexicon: Path | None = None) -> None:
         workers = workers or os.cpu_count() or 1
         self._pool = ProcessPool(
             max_workers=workers,
             max_tasks=TASKS,
             initializer=_set_up,
+            initargs=(lexicon,),
             context=multiprocessing.get_context("spawn"),
         )
         self._pool.schedule(int)  # the workers start now: they need a second or two
@@ -108,6 +111,7 @@ class Examiners:
         self._pool.join()
 
 
-def _set_up() -> None:
+def _set_up(lexicon: Path | None) -> None:
+    extend(lexicon)
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # pages without text are no error
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

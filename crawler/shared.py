@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 import settings
 from crawler.examine import Examiners
 from extract.gate import passes
+from extract.lexicon import extend
 from storage.database import open_database
 from storage.links import settled_urls
 from storage.seen import Seen
@@ -19,7 +20,7 @@ from storage.valkey import open_redis
 class Shared:
     """The process's database (`engine`), seen-set (`seen`) and pool of examiners (`examiners`).
 
-    Raises DatabaseError, RedisUnavailableError, SettingsError."""
+    Raises DatabaseError, LexiconError, RedisUnavailableError, SettingsError."""
 
     def __init__(self) -> None:
         self.settings = settings.load()
@@ -28,7 +29,8 @@ class Shared:
         self._open.callback(self.engine.dispose)
         redis = self._open.enter_context(open_redis(self.settings.redis_url, self.settings.home))
         self.seen = Seen(redis, lambda: settled_urls(self.engine))
-        self.examiners = Examiners(self.settings.workers)
+        extend(self.settings.lexicon)
+        self.examiners = Examiners(self.settings.workers, self.settings.lexicon)
         self._open.callback(self.examiners.close)
         passes(b"")  # compiles the gate's phrases: later, it would hold the event loop up
         atexit.register(self.close)

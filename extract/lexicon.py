@@ -296,25 +296,56 @@ class Lexicon:
         return self.groups[name]
 
 
-def load(path: Path | None = None) -> Lexicon:
-    """Reads and checks a lexicon; without `path` the one that comes with the project.
+def load(path: Path = DATA / "lexicon.toml", more: Path | None = None) -> Lexicon:
+    """Reads and checks a lexicon; `path` is the one that comes with the project unless given.
 
-    Raises LexiconError.
+    The file `more` has the same form, but only what it adds: its lists and rules come on top of
+    those of `path`, its scores replace them. Raises LexiconError.
     """
-    path = path or DATA / "lexicon.toml"
+    data = _read(path)
+    if more:
+        data = _merge(data, _read(more))
+    return _Reader(more or path).lexicon(data)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise LexiconError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError alike
         raise LexiconError(f"{path}: is not valid TOML: {error}") from error
-    return _Reader(path).lexicon(data)
+
+
+def _merge(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in more.items():
+        known = base.get(key)
+        if isinstance(known, dict) and isinstance(value, dict):
+            merged[key] = _merge(known, value)
+        elif isinstance(known, list) and isinstance(value, list) and key != "borderline":
+            merged[key] = [*value, *known]
+        else:
+            merged[key] = value
+    return merged
 
 
 @cache
 def default() -> Lexicon:
-    """The lexicon that comes with the project, read once."""
-    return load()
+    """The lexicon that the gate and the judge go by, read once."""
+    return load(more=_more)
+
+
+_more: Path | None = None
+
+
+def extend(more: Path | None) -> None:
+    """Let `default()` have what the file `more` adds (see `load`). To be called before anything is
+    judged: the gate compiles the phrases only once. Raises LexiconError."""
+    global _more
+    _more = more
+    default.cache_clear()
+    default()
 
 
 @dataclass(frozen=True)

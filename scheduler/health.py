@@ -13,6 +13,7 @@ from sqlalchemy import Engine, func, select
 import settings
 from crawler import catalogue
 from crawler.outlet import Outlet
+from extract.lexicon import LexiconError, load
 from storage import crawls, links
 from storage.database import DatabaseError, open_database, reading
 from storage.models import State
@@ -36,7 +37,7 @@ class Check:
 
 
 def check() -> Iterator[Check]:
-    """Look at settings, database, Redis, disk, clock and the outlets' reachability, in order."""
+    """Look at settings, database, Redis, lexicon, disk, clock, and whether the outlets answer."""
     current = settings.load()
     yield Check(
         "settings",
@@ -53,6 +54,7 @@ def check() -> Iterator[Check]:
         yield _clock(engine)
         engine.dispose()
     yield _redis(current)
+    yield _lexicon(current)
     free = shutil.disk_usage(current.home if current.home.exists() else ".").free
     yield Check(
         "disk",
@@ -93,6 +95,15 @@ def _clock(engine: Engine) -> Check:
         + ("; the last crawl is in the future" if ahead else ""),
         "Set the clock, for instance by NTP: leases and schedules go by it.",
     )
+
+
+def _lexicon(current: settings.Settings) -> Check:
+    try:
+        words = load(more=current.lexicon)
+    except LexiconError as error:
+        return Check("lexicon", False, str(error), "See docs/lexicon.md.", vital=True)
+    more = f", with {current.lexicon}" if current.lexicon else ""
+    return Check("lexicon", True, f"{len(words.rules)} rules{more}")
 
 
 def _redis(current: settings.Settings) -> Check:

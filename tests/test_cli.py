@@ -167,6 +167,30 @@ def test_judge_reads_and_writes_json_lines(pantau: Pantau) -> None:
     assert verdicts[0].keys() >= {"relevant", "score", "kind", "subjects", "places", "evidence"}
 
 
+def test_a_word_of_ones_own_counts(pantau: Pantau, tmp_path: Path) -> None:
+    words = tmp_path / "words.toml"
+    words.write_text('[subjects.village_official]\nnames = ["opu lao"]\n', "utf-8")
+    line = json.dumps({"title": "Opu lao dukung paslon nomor dua di Pilkada", "text": ""})
+    (before,) = pantau("judge", stdin=line).lines()
+    pantau.set(lexicon=str(words))
+    (after,) = pantau("judge", stdin=line).lines()
+    assert after["score"] > before["score"]
+    assert after["subjects"] == ["village_official"]
+
+
+def test_a_lexicon_that_cannot_be_used_is_said_before_anything_is_done(
+    pantau: Pantau, tmp_path: Path
+) -> None:
+    words = tmp_path / "words.toml"
+    words.write_text("[groups]\nduties = []\n", "utf-8")
+    pantau.set(lexicon=str(words))
+    for command in (["judge"], ["crawl"], ["run"], ["doctor"]):
+        ran = pantau(*command, stdin="")
+        assert ran.code == 2, command
+        assert "words.toml: groups: 'duties' is not known" in ran.err + ran.out
+    assert one_sentence(pantau("judge", stdin="").err)
+
+
 @pytest.mark.parametrize("bad", ["{", "[]", '{"title": 1}', '"text"'])
 def test_judge_names_the_line_it_cannot_read(pantau: Pantau, bad: str) -> None:
     ran = pantau("judge", stdin='{"title": "a", "text": "b"}\n' + bad)
@@ -179,7 +203,7 @@ def test_doctor_says_what_to_do(pantau: Pantau) -> None:
     pantau.set(allow_private_addresses="false")
     ran = pantau("doctor", "--json")
     checks = {check["name"]: check for check in ran.json()["checks"]}
-    assert {"settings", "database", "redis", "disk", "clock", "outlets"} == checks.keys()
+    assert [*checks] == ["settings", "database", "clock", "redis", "lexicon", "disk", "outlets"]
     assert checks["database"]["ok"]
     assert checks["redis"]["ok"]
     assert not checks["settings"]["ok"]  # no contact is set

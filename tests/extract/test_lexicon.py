@@ -24,12 +24,45 @@ def test_an_operator_can_add_a_word(tmp_path: Path) -> None:
     assert "netralan" not in lexicon.default().groups["duty"]
 
 
+def test_a_file_of_ones_own_adds_to_the_projects(tmp_path: Path) -> None:
+    more = tmp_path / "words.toml"
+    more.write_text(
+        'threshold = 0.6\nborderline = [0.2, 0.8]\n[groups]\nduty = ["netralan"]\n'
+        '[subjects.village_official]\nnames = ["opu lao"]\n'
+        '[[rules]]\nname = "own"\nneeds = ["official"]\nreach = 0\nscore = 0.1\n',
+        "utf-8",
+    )
+    own, both = lexicon.load(), lexicon.load(more=more)
+    assert set(both.groups["duty"]) == {*own.groups["duty"], "netralan"}
+    assert "opu lao" in both.subjects["village_official"].names
+    assert both.subjects["civil_servant"] == own.subjects["civil_servant"]
+    assert (both.threshold, both.borderline) == (0.6, (0.2, 0.8))
+    assert len(both.rules) == len(own.rules) + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[groups]\nduties = []", "groups: 'duties' is not known"),
+        ('[groups]\nduty = "netralan"', "groups.duty: must be a list"),
+        ("borderline = [0.8, 0.2]", "borderline: must give the lower number first"),
+        ("borderline = 0.2", "borderline: must be two numbers, not 0.2"),
+    ],
+)
+def test_a_mistake_in_it_is_named_too(tmp_path: Path, text: str, says: str) -> None:
+    more = tmp_path / "words.toml"
+    more.write_text(text, "utf-8")
+    with pytest.raises(LexiconError) as error:
+        lexicon.load(more=more)
+    assert f"{more}: {says}" in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("threshold = 0.5", "threshold = 5", "threshold: must be a number from 0 to 1, not 5"),
-        ("threshold = 0.5", "", "'threshold' is missing"),
-        ("threshold = 0.5", "threshold = 0.5\ntreshold = 1", "'treshold' is not known"),
+        ("threshold = 0.4", "threshold = 5", "threshold: must be a number from 0 to 1, not 5"),
+        ("threshold = 0.4", "", "'threshold' is missing"),
+        ("threshold = 0.4", "threshold = 0.4\ntreshold = 1", "'treshold' is not known"),
         (
             '"asn", "pns"',
             '"ASN", "pns"',
