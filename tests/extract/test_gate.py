@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.gate import page
+from benchmarks.opinion import CORPUS
 from extract.gate import passes
 
 DEV = Path(__file__).parents[3] / "shared/relevance/dev.jsonl"
@@ -25,6 +26,13 @@ ORDINARY = [
     "Harga beras naik menjelang lebaran, pedagang mengeluh",
     "Tim tuan rumah menang dua gol tanpa balas",
     "Banjir merendam ratusan rumah di tepi sungai",
+]
+
+
+PLAIN = [
+    row
+    for line in (CORPUS / "plain.jsonl").read_text("utf-8").splitlines()
+    if (row := json.loads(line))["label"] == "relevant"
 ]
 
 
@@ -100,6 +108,17 @@ def test_any_letters_may_be_styled(text: str, which: list[bool]) -> None:
 )
 def test_lost_spaces(text: str) -> None:
     assert passes(text.encode())
+
+
+@given(
+    row=st.sampled_from(PLAIN), dress=st.sampled_from([*DRESSES]), lost=st.sets(st.integers(0, 60))
+)
+def test_labelled_articles_in_any_dress_with_any_spaces_lost(
+    row: dict[str, str], dress: str, lost: set[int]
+) -> None:
+    words = f"{row['title']}. {row['lead']}".split()
+    text = "".join(word + " " * (n not in lost) for n, word in enumerate(words))
+    assert passes(DRESSES[dress](text))
 
 
 @given(st.binary(max_size=3000))
