@@ -11,6 +11,7 @@ import json
 import math
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,12 @@ class Share:
 
     hits: int
     total: int
+
+    @classmethod
+    def of(cls, said: Iterable[bool]) -> "Share":
+        """The share of those that are true."""
+        all_ = [*said]
+        return cls(sum(all_), len(all_))
 
     @property
     def value(self) -> float:

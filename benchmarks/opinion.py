@@ -25,8 +25,8 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks.judgement import Share
 from extract import opinion
-from extract.article import Article
-from extract.judge import rule_kind, weigh
+from extract.article import Article, Verdict
+from extract.judge import judge, rule_kind, weigh
 from extract.lexicon import DATA, default
 from extract.sentences import Sentence, sentences
 
@@ -34,7 +34,8 @@ CORPUS = Path(__file__).with_name("corpus")
 FOLDS = 10
 RARE = 2  # a trait must be in so many articles
 FAINT = 0.03  # weights below it are left out
-STRENGTH, KIND_STRENGTH, WHOLE_STRENGTH = 0.3, 0.3, 1.0  # inverse of the regularisation
+# inverse of the regularisation
+STRENGTH, WHOLE_STRENGTH, KIND_STRENGTH, DOUBT_STRENGTH = 0.3, 1.0, 0.3, 0.1
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,16 @@ class Sample:
 
     file: str
     row: dict[str, Any]
+    article: Article
     sentences: list[Sentence]
-    traits: set[str]
+
+    @property
+    def label(self) -> str:
+        return str(self.row["label"])
 
     @property
     def relevant(self) -> bool:
-        return bool(self.row["label"] == "relevant")
+        return self.label == "relevant"
 
     @property
     def whole(self) -> bool:
@@ -60,16 +65,15 @@ class Sample:
 
 
 def read(files: Iterable[Path]) -> list[Sample]:
-    """The labelled articles of some files, without the borderline ones."""
+    """The labelled articles of some files."""
     lexicon, found = default(), []
-    for file, line in ((f, line) for f in files for line in f.read_text("utf-8").splitlines()):
-        if (row := json.loads(line))["label"] != "borderline":
+    for file in files:
+        for row in map(json.loads, file.read_text("utf-8").splitlines()):
             text = row.get("text") or row.get("lead") or ""
-            said = sentences(Article("", row.get("title") or "", text), lexicon)
+            article = Article(row.get("url") or "", row.get("title") or "", text)
+            said = sentences(article, lexicon)
             weigh(said, lexicon)
-            found.append(
-                Sample(file.name, row, said, opinion.traits(said, [opinion.said(s) for s in said]))
-            )
+            found.append(Sample(file.name, row, article, said))
     return found
 
 
@@ -83,43 +87,50 @@ def halves(samples: Sequence[Sample]) -> Iterator[Sample]:
             weigh(half, lexicon)
             best = max((s.score for s in half), default=0.0)
             if half and (not sample.relevant or best >= lexicon.threshold):
-                said = [opinion.said(s) for s in half]
-                yield Sample(sample.file, sample.row, half, opinion.traits(half, said))
+                yield replace(sample, sentences=half)
 
 
 def fit(samples: Sequence[Sample]) -> opinion.Model:
     """The model that these articles teach: titles with a lead teach what words mean, whole articles
-    what their parts are worth."""
-    short = [s for s in samples if not s.whole]
+    what their parts are worth, relevant and borderline ones the kinds and the doubt."""
+    clear = [s for s in samples if s.label != "borderline"]
+    short = [s for s in clear if not s.whole]
     short = [*short, *halves(short)]
-    (bias,), weights = regress([s.traits for s in short], [s.relevant for s in short], STRENGTH)
-    first = opinion.Model(bias, {t: w for t, (w,) in weights.items()}, {}, (), (), {})
-    long = [s for s in samples if s.whole]
+    (bias,), weights = regress(
+        [opinion.traits(s.sentences, [*map(opinion.said, s.sentences)]) for s in short],
+        [s.relevant for s in short],
+        STRENGTH,
+    )
+    words = {trait: weight for trait, (weight,) in weights.items()}
+    first = opinion.Model(bias, words, {}, (), (), {}, 0.0, {})
+    long = [s for s in clear if s.whole]
     (start,), parts = regress(
         [opinion.read(s.sentences, first)[0] for s in long],
         [s.relevant for s in long],
         WHOLE_STRENGTH,
     )
-    found = [s for s in samples if s.relevant]
+    near = [s for s in samples if s.label != "not_relevant"]
+    manners = [manner(s, first) for s in near]
+    (doubt_bias,), doubt = regress(manners, [not s.relevant for s in near], DOUBT_STRENGTH)
+    found = [(s, m) for s, m in zip(near, manners, strict=True) if s.relevant]
     kind_bias, kind_weights = regress(
-        [kind_traits(s, first) for s in found],
-        [s.row["kind"] for s in found],
-        KIND_STRENGTH,
-        weight=None,
+        [m for _, m in found], [s.row["kind"] for s, _ in found], KIND_STRENGTH, weight=None
     )
     return opinion.Model(
         bias=bias,
-        weights=first.weights,
+        weights=words,
         article={"bias": start} | {part: weight for part, (weight,) in parts.items()},
-        kinds=tuple(sorted({s.row["kind"] for s in found})),
+        kinds=tuple(sorted({s.row["kind"] for s, _ in found})),
         kind_bias=kind_bias,
         kind_weights=kind_weights,
+        doubt_bias=doubt_bias,
+        doubt={trait: weight for trait, (weight,) in doubt.items()},
     )
 
 
-def kind_traits(sample: Sample, model: opinion.Model) -> set[str]:
+def manner(sample: Sample, model: opinion.Model) -> set[str]:
     _, telling = opinion.read(sample.sentences, model)
-    return opinion.kind_traits(telling, rule_kind(telling, default()))
+    return opinion.manner(telling, rule_kind(telling, default()))
 
 
 def regress(
@@ -147,42 +158,44 @@ def regress(
     }
 
 
-def crossvalidate(samples: Sequence[Sample], by: str) -> list[tuple[float, str]]:
-    """The score and the kind of every article, from models that saw none of its group."""
+def crossvalidate(samples: Sequence[Sample], by: str) -> list[Verdict]:
+    """The verdict on every article, with models that saw none of its group."""
     fold = [zlib.crc32(s.group(by).encode()) % FOLDS for s in samples]
-    found = [(0.0, "")] * len(samples)
+    verdicts: dict[int, Verdict] = {}
     for held_out in range(FOLDS):
         model = fit([s for s, f in zip(samples, fold, strict=True) if f != held_out])
-        for n, sample in enumerate(samples):
-            if fold[n] == held_out:
-                told = opinion.opinion(sample.sentences, model)
-                ruled = rule_kind(told.telling, default())
-                found[n] = told.score, opinion.kind(told.telling, ruled, model)
-    return found
+        verdicts |= {
+            n: judge(s.article, model=model) for n, s in enumerate(samples) if fold[n] == held_out
+        }
+    return [verdicts[n] for n in range(len(samples))]
 
 
-def figures(samples: Sequence[Sample], told: Sequence[tuple[float, str]]) -> dict[str, Share]:
-    """Recall, precision and kind, with what the rules alone would have said beside them."""
+def figures(samples: Sequence[Sample], verdicts: Sequence[Verdict]) -> dict[str, Share]:
+    """How well articles are judged, with what the rules alone would have said beside it."""
     threshold = default().threshold
-    said = [score >= threshold for score, _ in told]
     rules = [max((x.score for x in s.sentences), default=0.0) >= threshold for s in samples]
-    true = [s.relevant for s in samples]
-    silent = [
-        t and not any("netral" in w.text for x in s.sentences for w in x.words)
-        for s, t in zip(samples, true, strict=True)
+    clear = [
+        (s, v, rule)
+        for s, v, rule in zip(samples, verdicts, rules, strict=True)
+        if s.label != "borderline"
     ]
-
-    def share(wanted: Sequence[bool], among: Sequence[bool]) -> Share:
-        return Share(sum(w and a for w, a in zip(wanted, among, strict=True)), sum(among))
-
-    right = [kind == s.row["kind"] for s, (_, kind) in zip(samples, told, strict=True)]
+    silent = [
+        v.relevant
+        for s, v, _ in clear
+        if s.relevant and "netral" not in f"{s.article.title} {s.article.text}".lower()
+    ]
+    found = [(s, v) for s, v, _ in clear if s.relevant and v.relevant]
+    doubtful = [v for s, v in zip(samples, verdicts, strict=True) if s.label == "borderline"]
     return {
-        "recall": share(said, true),
-        "precision": share(true, said),
-        'recall, never says "netral"': share(said, silent),
-        "recall, rules alone": share(rules, true),
-        "precision, rules alone": share(true, rules),
-        "kind right": share(right, [s and t for s, t in zip(said, true, strict=True)]),
+        "recall": Share.of(v.relevant for s, v, _ in clear if s.relevant),
+        "precision": Share.of(s.relevant for s, v, _ in clear if v.relevant),
+        'recall, never says "netral"': Share.of(silent),
+        "recall, rules alone": Share.of(rule for s, _, rule in clear if s.relevant),
+        "precision, rules alone": Share.of(s.relevant for s, _, rule in clear if rule),
+        "kind right": Share.of(s.row["kind"] == v.kind for s, v in found),
+        "subject among those named": Share.of(s.row["subjects"][0] in v.subjects for s, v in found),
+        "relevant but marked borderline": Share.of(v.borderline for _, v in found),
+        "borderline, marked so or not kept": Share.of(v.borderline or not v.kept for v in doubtful),
     }
 
 
@@ -199,15 +212,16 @@ def main(files: tuple[Path, ...], by: str, write: bool) -> None:
         path.write_text(json.dumps(asdict(fit(samples)), indent=0, ensure_ascii=False) + "\n")
         click.echo(f"{path.relative_to(Path.cwd())}: {path.stat().st_size // 1000} KB")
         return
-    told = crossvalidate(samples, by)
+    verdicts = crossvalidate(samples, by)
     table = Table(title=f"{len(samples)} articles, every {by} held out in turn")
     for heading in ("", "figure", "value, 95 % interval, count"):
         table.add_column(heading)
     for file in files:
         some = [n for n, s in enumerate(samples) if s.file == file.name]
-        shares = figures([samples[n] for n in some], [told[n] for n in some])
+        shares = figures([samples[n] for n in some], [verdicts[n] for n in some])
         for label, share in shares.items():
-            table.add_row(file.name, label, str(share))
+            if share.total:
+                table.add_row(file.name, label, str(share))
         table.add_section()
     Console().print(table)
 

@@ -9,7 +9,6 @@ has the last word.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from extract import opinion
 from extract.article import Article, Clue, Evidence, Verdict
@@ -35,33 +34,34 @@ def judge(
     province: str | None = None,
     regency: str | None = None,
     lexicon: Lexicon | None = None,
+    model: opinion.Model | None = None,
 ) -> Verdict:
     """Judges a title with its lead as well as a whole article, in time linear in its length.
 
-    `province` and `regency` are the outlet's own, the last resort for the place. `lexicon` is the
-    project's own unless given.
+    `province` and `regency` are the outlet's own, the last resort for the place. `lexicon` and
+    `model` are the project's own unless given.
     """
     lexicon = lexicon or default()
     sentences = read_sentences(article, lexicon)
     weigh(sentences, lexicon)
-    model = opinion.load()
+    model = model or opinion.load()
     told = opinion.opinion(sentences, model)
     proof = _proof(sentences, told.telling, lexicon)
-    score = round(told.score, 2)
     low, high = lexicon.borderline
-    verdict = Verdict(
+    score = round(told.score, 2)
+    if score < low:
+        return Verdict(relevant=False, score=score, evidence=_evidence(article, proof[:1]))
+    manner = opinion.manner(told.telling, rule_kind(told.telling, lexicon))
+    if score >= lexicon.threshold and opinion.doubt(manner, model) >= opinion.DOUBTFUL:
+        score = lexicon.threshold  # it stays relevant, with the lowest score that is
+    return Verdict(
         relevant=score >= lexicon.threshold,
         score=score,
-        borderline=low <= score < high,
-        evidence=_evidence(article, proof),
-    )
-    if not verdict.kept:
-        return verdict
-    return replace(
-        verdict,
-        kind=opinion.kind(told.telling, rule_kind(told.telling, lexicon), model),
+        borderline=score < high,
+        kind=opinion.kind(manner, model),
         subjects=_subjects(proof),
         places=places(article.title, article.text, article.dateline, province, regency),
+        evidence=_evidence(article, proof),
     )
 
 

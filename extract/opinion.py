@@ -19,6 +19,7 @@ from extract.sentences import Sentence
 HEAD = 2  # sentences of the text that are read together with the title
 STRONGEST = 5  # windows of a long article: what fewer of them say was said in passing
 LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8)  # of a rule's score
+DOUBTFUL = 0.6  # probability from which a finding is taken for a borderline case
 LIKELY = 12.0  # log-odds beyond which nothing becomes surer
 
 _AFTER = (("nya", "lah", "kah"), ("kan", "an", "i"))
@@ -30,8 +31,8 @@ _BEFORE = (
 
 @dataclass(frozen=True)
 class Model:
-    """`weights` are log-odds by trait, `bias` those of a text without any. `kinds` are the same for
-    each kind, `article` how a whole article's odds come from those of its parts."""
+    """`weights` are log-odds by trait, `bias` those of a text without any. `article` says how a
+    whole article's odds come from its parts; the others are of each kind, and of doubt."""
 
     bias: float
     weights: Mapping[str, float]
@@ -39,6 +40,8 @@ class Model:
     kinds: tuple[str, ...]
     kind_bias: tuple[float, ...]
     kind_weights: Mapping[str, tuple[float, ...]]
+    doubt_bias: float
+    doubt: Mapping[str, float]
 
 
 @lru_cache(1 << 15)
@@ -142,9 +145,10 @@ def probability(odds: float) -> float:
     return 1 / (1 + math.exp(-max(-LIKELY, min(LIKELY, odds))))
 
 
-def kind_traits(telling: Sequence[Sentence], ruled: str) -> set[str]:
-    """What speaks for a finding's kind: its telling sentences, the title's words once more as the
-    title's, the order of their clues, and `ruled`, the kind by the lexicon's cues."""
+def manner(telling: Sequence[Sentence], ruled: str) -> set[str]:
+    """How a finding tells it, by which its kind is known and whether it is in doubt: its telling
+    sentences, the title's words once more as the title's, the order of their clues, and `ruled`,
+    the kind by the lexicon's cues."""
     found = {f"={ruled}"}
     for sentence in telling:
         spoken = said(sentence)
@@ -156,12 +160,19 @@ def kind_traits(telling: Sequence[Sentence], ruled: str) -> set[str]:
     return found
 
 
-def kind(telling: Sequence[Sentence], ruled: str, model: Model) -> str:
-    """The kind that the telling sentences speak for most."""
-    found = kind_traits(telling, ruled) & model.kind_weights.keys()
+def kind(manner: Set[str], model: Model) -> str:
+    """The kind that a finding's manner speaks for most."""
+    found = manner & model.kind_weights.keys()
     columns = zip(model.kind_bias, *(model.kind_weights[trait] for trait in found), strict=True)
     sums = [*map(sum, columns)]
     return model.kinds[sums.index(max(sums))]
+
+
+def doubt(manner: Set[str], model: Model) -> float:
+    """The probability that a person would call it borderline: an official who resigns to stand, one
+    passing line, an elected head who takes sides."""
+    found = manner & model.doubt.keys()
+    return probability(model.doubt_bias + sum(map(model.doubt.__getitem__, found)))
 
 
 @cache
@@ -175,4 +186,6 @@ def load() -> Model:
         kinds=tuple(data["kinds"]),
         kind_bias=tuple(data["kind_bias"]),
         kind_weights={trait: tuple(weights) for trait, weights in data["kind_weights"].items()},
+        doubt_bias=data["doubt_bias"],
+        doubt=data["doubt"],
     )
