@@ -60,9 +60,9 @@ def test_a_mistake_in_it_is_named_too(tmp_path: Path, text: str, says: str) -> N
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("threshold = 0.4", "threshold = 5", "threshold: must be a number from 0 to 1, not 5"),
-        ("threshold = 0.4", "", "'threshold' is missing"),
-        ("threshold = 0.4", "threshold = 0.4\ntreshold = 1", "'treshold' is not known"),
+        ("threshold = 0.3", "threshold = 5", "threshold: must be a number from 0 to 1, not 5"),
+        ("threshold = 0.3", "", "'threshold' is missing"),
+        ("threshold = 0.3", "threshold = 0.3\ntreshold = 1", "'treshold' is not known"),
         (
             '"asn", "pns"',
             '"ASN", "pns"',
