@@ -8,6 +8,7 @@ from lxml.html import HtmlElement
 
 from extract.captions import Caption, captions
 from extract.clean import HEADINGS, Block, article_blocks, blocks
+from extract.dates import is_imprint
 
 _LONGEST_NOTE = 120  # characters of a date or byline
 _SHORTEST_TEXT = 60  # characters of a paragraph
@@ -70,6 +71,7 @@ def find_body(root: HtmlElement, title: str) -> Body | None:
     """Find the article of that title on a pruned page; None where there is no text."""
     everything = blocks(root)
     headline = _headline(everything, title)
+    everything = everything[: _next_article(everything, headline)]
     found = article_blocks(root, everything, headline)
     above = everything[headline].element if headline is not None else None
     under = captions(_near(everything, found, headline), above)
@@ -99,6 +101,26 @@ def _headline(everything: Sequence[Block], title: str) -> int | None:
     ]
     tagged = [place for place in places if everything[place].element.tag in ("h1", "h2", "h3")]
     return next(iter(tagged + places), None)
+
+
+def _next_article(everything: Sequence[Block], headline: int | None) -> int | None:
+    """Where another article begins below the text, as on pages that scroll without end: a heading
+    that is no link, soon a date, and a paragraph."""
+    if headline is None:
+        return None
+    paragraphs = 0
+    for place, block in enumerate(everything[headline + 1 :], headline + 1):
+        paragraphs += block.prose > _SHORTEST_TEXT
+        if paragraphs < 2 or block.element.tag not in ("h1", "h2") or block.is_link:
+            continue
+        below = everything[place + 1 : place + 6]
+        if (
+            block.text.count(" ") >= 3
+            and any(is_imprint(b.text) for b in below[:3])
+            and any(b.prose > _SHORTEST_TEXT and b.element.tag == "p" for b in below)
+        ):
+            return place
+    return None
 
 
 def _near(

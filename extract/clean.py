@@ -59,6 +59,7 @@ HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
 _APART = frozenset(["td", "th", "img", "time", "abbr"])  # no word goes on from or into these
 _LEAVES = frozenset(["p", "li", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "tr"])
 _SENTENCE_END = re.compile(r"[.!?…:;,)\]][\"'”’»)\]]*$|[”\"]$")
+_OPEN_END = re.compile(r"\w\W{0,3} (?:-{1,2}|[–—])$")  # of a dateline outside its paragraph
 _SUFFIXES = re.compile(r"(?:nya|lah|kah|pun|ku|mu)\b")  # may follow a link without a space
 _WORDS = rf"[\s*(\[«»>•–-]{{0,3}}\b(?:{BOILERPLATE['see_also']})"
 SEE_ALSO = compiled(rf"{_WORDS}\s?[:;,>»|–-]|\W{{0,3}}\b(?:baca|simak|terkait|related)\s?:")
@@ -383,7 +384,10 @@ def article_lines(found: Sequence[Block], title: str) -> list[str]:
         if is_boilerplate(line) or _is_title(line, title) or (prose < 2 and _is_imprint(line)):
             continue
         prose += len(line) > 60
-        lines.append(line)
+        if 0 < len(lines) < 4 and len(lines[-1]) < 90 and _OPEN_END.search(lines[-1]):
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
     quoted = {line for line in lines[:3] if _is_pull_quote(line, lines)}
     return [line for line in lines if line not in quoted]
 

@@ -40,6 +40,8 @@ def read_dateline(lines: list[str], outlet: str, host: str) -> str | None:
         towns = [p for p in parts if not (_is_outlet(p, own) or VISIBLE.search(p))]
         named = len(towns) < len(parts)
         if not towns or not (found := _TOWN.fullmatch(towns[0])):
+            if not towns and not alone and _is_governed_by(outlet, prefix):
+                return prefix
             if named and not alone:
                 return None
             continue
@@ -82,6 +84,12 @@ def _is_outlet(part: str, own: set[str]) -> bool:
         or any(len(name) > 4 and folded.startswith(name) for name in own)
         or folded.startswith("antara")
     )
+
+
+def _is_governed_by(outlet: str, town: str) -> bool:
+    """Whether an office's name ends in that of its area: "Diskominfo Kabupaten Poso"."""
+    office, _, area = outlet.casefold().rpartition(" ")
+    return area == town.casefold() and office.endswith(("kabupaten", "kota", "provinsi", "desa"))
 
 
 def _could_be_town(text: str) -> bool:

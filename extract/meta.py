@@ -163,6 +163,7 @@ def stamps(meta: Meta, root: HtmlElement) -> list[tuple[str, str]]:
     times = root.xpath(
         "//time[@datetime] | //*[@itemprop='datePublished'][@content or @datetime or @title]"
         " | //abbr[@title][contains(@class, 'published')]"
+        " | //a[@rel='bookmark'][@title]/*[contains(@class, 'entry-date')]"
     )
     named: list[tuple[str, str]] = []
     others: list[tuple[str, str]] = []
@@ -170,7 +171,11 @@ def stamps(meta: Meta, root: HtmlElement) -> list[tuple[str, str]]:
         about = f"{time.get('class')} {time.get('itemprop')}".lower()
         if ("updated" in about and "published" not in about) or "modified" in about:
             continue
-        said = time.get("datetime") or time.get("content") or time.get("title") or ""
+        if any(_BESIDE.search(_names_of(e)) for e in islice(time.iterancestors(), 6)):
+            continue
+        said = time.get("datetime") or time.get("content") or time.get("title")
+        if not said:  # WordPress's first themes: the day is linked, the hour the link's title
+            said = f"{short_text(time)} {time.getparent().get('title')}"
         value = ("time", said)
         marked = time.get("pubdate") is not None or "publish" in about or "entry-date" in about
         (named if marked else others).append(value)
@@ -185,11 +190,14 @@ def headline(meta: Meta, root: HtmlElement, url: str, outlet: str) -> str:
     """
     names = _site_names(meta, url, outlet)
     known = _fold(f"{outlet} {meta.site} {urlsplit(url).hostname}")
+
+    def is_site(text: str) -> bool:
+        return all(_fold(word) in known or word.lower() in _OFFICES for word in text.split())
+
     headings = [
         text
         for h in root.xpath("(//h1 | //h2 | //*[@itemprop='headline'])[position() <= 30]")
-        if 2 < len(text := _clean(h.get("content") or h.text_content())) < 300
-        and not all(_fold(word) in known or word.lower() in _OFFICES for word in text.split())
+        if 2 < len(text := _clean(h.get("content") or h.text_content())) < 300 and not is_site(text)
     ]
     said = [
         _clean(text)
@@ -202,7 +210,7 @@ def headline(meta: Meta, root: HtmlElement, url: str, outlet: str) -> str:
         if isinstance(text, str) and text.strip()
     ]
     said = [_without_site(text, names, headings) for text in said]
-    said = [text for text in said if _fold(text) not in names]
+    said = [text for text in said if _fold(text) not in names and not is_site(text)]
     witnesses = [_fold(text) for text in said]
     slug = _slug_words(url)
     best, most = "", 0.0
@@ -220,7 +228,22 @@ def headline(meta: Meta, root: HtmlElement, url: str, outlet: str) -> str:
             continue
         if votes > most:
             best, most = text, votes
-    return best
+    return best or next((t for t in _lesser_headings(root) if not is_site(t)), "")
+
+
+def _lesser_headings(root: HtmlElement) -> Iterator[str]:
+    """Headings of any rank that are no link, outside menus and boxes: for a page whose structured
+    data and title are only the site's."""
+    for heading in islice(root.iter("h1", "h2", "h3", "h4"), 30):
+        text = short_text(heading)
+        around = (heading, *islice(heading.iterancestors(), 8))
+        if (
+            text.count(" ") >= 3
+            and len(text) < 300
+            and all(e.tag != "a" and e.tag not in _OUTER and not _is_elsewhere(e) for e in around)
+            and heading.find(".//a") is None
+        ):
+            yield text
 
 
 def _agree(one: str, other: str) -> float:
@@ -294,6 +317,20 @@ def _signatures(root: HtmlElement) -> list[list[tuple[HtmlElement, str]]]:
     ]
 
 
+def _behind_icons(headline: HtmlElement) -> list[tuple[HtmlElement, str]]:
+    """What stands behind the picture of a person beside the headline."""
+    boxes = [e for e in islice(headline.iterancestors(), 3) if e.tag not in ("body", "html")]
+    if not boxes:
+        return []
+    icons = boxes[-1].xpath(".//i[contains(@class, 'user') or contains(@class, 'person')]")
+    return [
+        (icon, text)
+        for icon in icons[:3]
+        if 2 < len(text := _clean(icon.tail or "")) < 60
+        and not any(map(_is_elsewhere, islice(icon.iterancestors(), 4)))
+    ][:1]
+
+
 def authors(
     meta: Meta, signed: list[list[str]], around: list[str], url: str, outlet: str
 ) -> tuple[str, ...]:
@@ -310,16 +347,23 @@ def authors(
             if n in meta.tags
         ],
     ]
-    editors = [meta.tags.get("content_editor", ""), *_names(meta.article.get("editor"))]
+    editors = _editors(meta)
     for source in sources:
         if people := list(dict.fromkeys(p for text in source for p in _people(text, names))):
             return tuple([person for person in people if person not in editors] or people)[:8]
     return ()
 
 
+def _editors(meta: Meta) -> list[str]:
+    return [meta.tags.get("content_editor", ""), *_names(meta.article.get("editor"))]
+
+
 def _text_of(element: HtmlElement) -> str:
-    named = element.xpath(".//*[@itemprop='name']")
-    target = named[0] if named else element
+    named = element.xpath(
+        ".//*[@itemprop='name'] | .//a[contains(@href, '/author') or contains(@href, '/writer')"
+        " or contains(@href, '/penulis')]"
+    )
+    target = named[0] if len({_clean(e.text_content()) for e in named}) == 1 else element
     return _clean(target.get("content") or " ".join(target.itertext()))
 
 
@@ -333,7 +377,8 @@ def _names(value: Any) -> Iterator[str]:
 def _people(text: str, site_names: set[str]) -> Iterator[str]:
     text = _OFFICE_AFTER.sub("", _clean(text[:400]).partition("http")[0])
     if found := BYLINE.match(text):
-        text = found[1]
+        date = VISIBLE.search(found[1])  # behind it are sections and counters
+        text = f"{found[1][: date.start()]};" if date and date.start() else found[1]
     text = _ON.sub(";", VISIBLE.sub(";", text))
     for part in re.split(
         r"\s*[;|/]\s*|,\s+|\s+[-–]\s+|\s+(?:dan|and|&)\s+|\s*\b(?:Editor|Redaktur|Penyunting)\b.*",
@@ -399,7 +444,7 @@ _ON = re.compile(r"\b(?:on|pada)\b\W*;", re.IGNORECASE)
 def is_signature(line: str, people: tuple[str, ...], meta: Meta, url: str, outlet: str) -> bool:
     """Whether a line has nothing but authors' names and the site's."""
     rest = line.casefold()
-    for name in (*people, outlet, meta.site):
+    for name in (*people, *_editors(meta), outlet, meta.site):
         rest = rest.replace(name.casefold(), " ") if name else rest
     host = _fold(urlsplit(url).hostname or "")
     return rest != line.casefold() and all(
@@ -415,6 +460,9 @@ def section(meta: Meta, filed: list[str], url: str, outlet: str) -> str | None:
         if isinstance(first, str) and first.strip():
             return _clean(first)
     names = _site_names(meta, url, outlet) | _HOME | {""}
+    desk = _fold((urlsplit(url).hostname or "").split(".")[0])  # regional.…: not the site's name
+    if desk not in _fold(outlet + meta.site):
+        names.discard(desk)
     trail = [c for c in (*meta.breadcrumb, *filed) if _fold(c) not in names]
     return trail[0] if trail else None
 
@@ -442,7 +490,8 @@ def read_printed(root: HtmlElement, title: str) -> Printed:
     headline = _heading(root, title)
     if headline is None:
         return Printed([], [], _signatures(root))
-    return Printed(_printed_tags(headline), _sections(headline), _signatures(root))
+    signed = _signatures(root) or [_behind_icons(headline)]
+    return Printed(_printed_tags(headline), _sections(headline), signed)
 
 
 def _printed_tags(headline: HtmlElement) -> list[str]:
@@ -452,8 +501,10 @@ def _printed_tags(headline: HtmlElement) -> list[str]:
     for holder in headline.xpath(_TAG_HOLDERS)[:100]:
         box = holder.getparent() if holder.tag == "a" else holder
         box = box.getparent() if box.tag == "li" else box
-        if holder.tag != "a" and not _TAG_NAMES.search(_names_of(holder)):
+        called = _names_of(holder)
+        if holder.tag != "a" and (not _TAG_NAMES.search(called) or "share" in called):
             continue
+        marked = "tag" in holder.get("rel", "").split()
         if any(
             e not in around and (e.tag in _OUTER or _is_elsewhere(e))
             for e in (box, *box.iterancestors())
@@ -465,9 +516,9 @@ def _printed_tags(headline: HtmlElement) -> list[str]:
             _clean(link.text_content())
             for one in boxes
             for link in islice(one.iter("a"), 50)
-            if "category" not in link.get("rel", "")
+            if not _is_category(link) and (not marked or "tag" in link.get("rel", "").split())
         ]
-        beside = len(short_text(box)) - len(" ".join(links))
+        beside = 0 if marked else len(short_text(box)) - len(" ".join(links))
         if (
             0 < len(links) <= 40
             and max(text.count(" ") for text in links) < 6
@@ -475,6 +526,10 @@ def _printed_tags(headline: HtmlElement) -> list[str]:
         ):
             return links
     return []
+
+
+def _is_category(link: HtmlElement) -> bool:
+    return "category" in link.get("rel", "") or "/category/" in link.get("href", "")
 
 
 _TAG_HOLDERS = (
@@ -489,6 +544,7 @@ _TAG_NAMES = re.compile(
     r"(?:^|[\s_-])(?:tags?|labels?|topi[ck]s?|keywords?|tagging|tag\w*(?:list|links?|box|cloud\d*))(?=$|[\s_-])",
     re.IGNORECASE,
 )
+_BESIDE = re.compile(r"(?:^|[\s_-])(?:comments?|komentar|related\w*|terkait)(?=$|[\s_-])", re.I)
 _OUTER = frozenset(("nav", "aside", "header"))
 _ELSEWHERE = re.compile(
     r"(?:^|[\s_-])(?:sidebar|trending\w*|popul[ae]r|terpopuler|hot|menu|navbar|colophon"
