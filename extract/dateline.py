@@ -9,7 +9,9 @@ from extract.places import load
 _AGENCIES = frozenset(BOILERPLATE["agencies"])
 _NOT_TOWNS = frozenset(BOILERPLATE["not_towns"])
 _DASH = re.compile(
-    r"\s[-–—]{1,3}\s?|(?<=[A-Z]{3})\s\|\s|(?<=[\w).])[–—]{1,2}\s?|(?<=\w)-{2}\s?|(?<=\))\s?[-–—]{1,2}\s?|(?<=\w)\.?-\s"
+    r"\s[-–—]{1,3}\s?|(?<=[A-Z]{3})\s\|\s|(?<=[\w).])[–—]{1,2}\s?|(?<=\w)-{2}\s?"
+    r"|(?<=\))\s?[-–—]{1,2}\s?|(?<=\w)\.?-\s"
+    r"|(?:(?<=\.(?:com|net|org))|(?<=\.(?:id|co)))(?:\s\|\s|-(?=[A-Z]))"  # behind an address
 )
 _PART = re.compile(r"[,|()/:]+|\.(?=\s|$)")
 _SITE = re.compile(r"(?:[\w-]+\.)+(?:com|id|net|co|news|org|info|tv|online|my\.id)", re.IGNORECASE)
@@ -58,8 +60,9 @@ def _prefix(line: str) -> tuple[str | None, bool]:
     head = line[: _LONGEST + 5]
     if (glued := _GLUED.search(head)) and _SITE.match(head):
         return f"{head[: glued.start()]}|{glued[1]}", False
-    if (dash := _DASH.search(head)) and dash.start() <= _LONGEST:
-        return line[: dash.start()], False
+    for dash in _DASH.finditer(head, 0, _LONGEST + 3):
+        if not _SITE.fullmatch(head, 0, dash.start()):
+            return line[: dash.start()], False
     return (line, True) if len(line) <= 60 else (None, False)
 
 
