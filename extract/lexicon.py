@@ -119,7 +119,9 @@ class Hit(NamedTuple, Generic[Label]):
 def words(text: str) -> tuple[Word, ...]:
     """The words of `text` in order; time linear in its length."""
     plain = text.translate(_PLAIN) if _STYLED.search(text) else text
-    found = [Word(m[0].lower(), m.start(), m.end()) for m in _WORD.finditer(plain)]
+    # without Word's own __new__: this is a fifth of the time that judging takes
+    new = tuple.__new__
+    found = [new(Word, (m[0].lower(), m.start(), m.end())) for m in _WORD.finditer(plain)]
     return tuple(found)
 
 

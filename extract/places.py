@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from extract.article import Place
@@ -38,6 +39,7 @@ _PREFIX = re.compile(r"\A(?:kabupaten|kota)(?:administrasi)?(?=.)")
 _ISLANDS = re.compile(r"\A(?:kepulauan|pulau)(?=.)")
 _BETWEEN = re.compile(r"[\W_]+")
 _NUMBER = re.compile(r"\d+|[ivx]+")
+_start = attrgetter("start")
 _BYLINE = re.compile(r"\AOleh\b[^\n]*")
 _DATELINE = tuple(",(-–—|:/")
 _LEVELS = {
@@ -127,7 +129,6 @@ def places(
     """
     gazetteer = load()
     home = _home(province, regency)
-    text = _BYLINE.sub("", text[:READ])
     mentions = [
         *_Text(gazetteer, title, TITLE, TITLE).mentions(),
         *_Text(gazetteer, text, FIRST, REST, prose=True).mentions(),
@@ -138,7 +139,7 @@ def places(
     scores: defaultdict[Place, float] = defaultdict(float)
     districts: dict[Place, None] = {}
     namesakes = any(len(m.areas) > 1 for m in mentions)
-    lean = _lean(gazetteer, title + "\n" + text) if namesakes else ""
+    lean = _lean(gazetteer, title + "\n" + text[:READ]) if namesakes else ""
     # names that can mean only one area first: they decide what the others mean
     for mention in sorted(mentions, key=lambda m: (m.areas[0].level == "district", len(m.areas))):
         area = _choose(gazetteer, mention.areas, scores, home, lean)
@@ -174,7 +175,12 @@ class _Text:
 
     def mentions(self) -> Iterator[Mention]:
         text = self.text.title() if self.text.islower() else self.text
-        found = words(text)
+        byline = _BYLINE.match(text)
+        begin, end = (
+            bisect_left(words(text), place, key=_start)
+            for place in (byline.end() if byline else 0, READ)
+        )
+        found = words(text)[begin:end]
         texts = [w.text for w in found]
         titled = _titled(text, found)
         until = 0
