@@ -105,17 +105,19 @@ def _headline(everything: Sequence[Block], title: str) -> int | None:
 
 def _next_article(everything: Sequence[Block], headline: int | None) -> int | None:
     """Where another article begins below the text, as on pages that scroll without end: a heading
-    that is no link, soon a date, and a paragraph."""
+    that is no link and in a box of its own, soon a date, and a paragraph."""
     if headline is None:
         return None
-    paragraphs = 0
+    paragraphs, last = 0, None
     for place, block in enumerate(everything[headline + 1 :], headline + 1):
-        paragraphs += block.prose > _SHORTEST_TEXT
+        if block.prose > _SHORTEST_TEXT:
+            paragraphs, last = paragraphs + 1, block.element.getparent()
         if paragraphs < 2 or block.element.tag not in ("h1", "h2") or block.is_link:
             continue
         below = everything[place + 1 : place + 6]
         if (
             block.text.count(" ") >= 3
+            and block.element.getparent() is not last
             and any(is_imprint(b.text) for b in below[:3])
             and any(b.prose > _SHORTEST_TEXT and b.element.tag == "p" for b in below)
         ):

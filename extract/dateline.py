@@ -39,7 +39,11 @@ def read_dateline(lines: list[str], outlet: str, host: str) -> str | None:
                 return town
             continue
         parts = [p for part in _PART.split(prefix) if (p := part.strip(' *"“'))]
-        towns = [p for p in parts if not (_is_outlet(p, own) or VISIBLE.search(p))]
+        towns = [
+            part
+            for part in parts
+            if not (_is_outlet(part, own) or VISIBLE.search(part) or part.casefold() in _NOT_TOWNS)
+        ]
         named = len(towns) < len(parts)
         if not towns or not (found := _TOWN.fullmatch(towns[0])):
             if not towns and not alone and _is_governed_by(outlet, prefix):
