@@ -67,7 +67,7 @@ def said(sentence: Sentence) -> frozenset[str]:
     return frozenset(
         [
             *stems,
-            *map("{} {}".format, stems, stems[1:]),
+            *[one + " " + other for one, other in pairwise(stems)],
             *_pairs(sentence.clues, "&"),
             *(f"+{clue}" for clue in sentence.clues),
             *(f"@{subject}" for subject in sentence.subjects),

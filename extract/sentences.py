@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from extract.article import Article
-from extract.lexicon import CLUES, Hit, Lexicon, Word, words
+from extract.lexicon import CLUES, GROUPS, Hit, Lexicon, Word, words
 
 LONGEST = 100  # words; a longer run without a full stop is cut, so that no text is ever costly
 ENDS = ".!?…"
 CLOSING = "\"'”’»)]"
 _TOLD = {"duty", "sides", "partisan", "act", "candidate", "politics", "oversight"}
+_SILENT = {*GROUPS} - {*CLUES}  # they only change what others say
 _STAGES = ("kind.sanction", "kind.examination")
 
 
@@ -84,7 +85,7 @@ def _read(sentence: Sentence, lexicon: Lexicon) -> None:
     hits: dict[str, list[Hit[str]]] = {}
     for hit in lexicon.phrases.find([word.text for word in sentence.words]):
         hits.setdefault(hit.label, []).append(hit)
-    if not hits:
+    if hits.keys() <= _SILENT:
         return
     clear = _unmasked(hits)
     officials = [
