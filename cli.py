@@ -235,9 +235,9 @@ def judge(file: IO[str], as_json: bool) -> None:
     import settings
     from extract.article import Article
     from extract.judge import judge as judge_article
-    from extract.lexicon import extend
+    from extract.lexicon import load, use
 
-    extend(settings.load().lexicon)
+    use(load(more=settings.load().lexicon))
     rows = []
     for number, line in enumerate(file, 1):
         if not line.strip():
@@ -272,12 +272,12 @@ def run(now: bool, as_json: bool) -> None:
     Example: pantau run --now
     """
     import settings
-    from extract.lexicon import extend
+    from extract.lexicon import load
     from scheduler.clock import DailyCrawl
     from storage.database import open_database
 
     current = settings.load()
-    extend(current.lexicon)
+    load(more=current.lexicon)  # so that a mistake in it is said now, not by every crawl
     engine = open_database(current.database)
     daily = DailyCrawl(
         engine,

@@ -22,7 +22,7 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """Pantau's settings. Each is read from the environment variable PANTAU_<NAME>."""
 
-    model_config = SettingsConfigDict(env_prefix="PANTAU_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="PANTAU_", env_ignore_empty=True, frozen=True)
 
     home: Path = Path(__file__).parent / "var"
     """The one folder Pantau writes to: database, private Redis, logs."""

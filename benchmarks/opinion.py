@@ -209,8 +209,9 @@ def main(files: tuple[Path, ...], by: str, write: bool) -> None:
     samples = read(files)
     if write:
         path = DATA / "opinion.json"
-        path.write_text(json.dumps(asdict(fit(samples)), indent=0, ensure_ascii=False) + "\n")
-        click.echo(f"{path.relative_to(Path.cwd())}: {path.stat().st_size // 1000} KB")
+        model = json.dumps(asdict(fit(samples)), indent=0, ensure_ascii=False)
+        path.write_text(model + "\n", "utf-8")
+        click.echo(f"{path}: {path.stat().st_size // 1000} KB")
         return
     verdicts = crossvalidate(samples, by)
     table = Table(title=f"{len(samples)} articles, every {by} held out in turn")

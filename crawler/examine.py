@@ -8,7 +8,6 @@ import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -16,7 +15,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from extract.article import Article, Page, Verdict
 from extract.judge import judge
-from extract.lexicon import extend
+from extract.lexicon import Lexicon, use
 from storage.findings import Snapshot
 
 T = TypeVar("T")
@@ -66,12 +65,12 @@ class ExaminationError(Exception):
 
 
 class Examiners:
-    """A pool of `workers` processes that examine pages, with the words of the file `lexicon` too.
+    """A pool of `workers` processes that examine pages by `lexicon`.
 
     At most two articles a worker are under way at a time: who wants more waits, and with it the
     download of further pages."""
 
-    def __init__(self, workers: int, lexicon: Path | None = None) -> None:
+    def __init__(self, workers: int, lexicon: Lexicon | None = None) -> None:
         workers = workers or os.cpu_count() or 1
         self._pool = ProcessPool(
             max_workers=workers,
@@ -111,7 +110,8 @@ class Examiners:
         self._pool.join()
 
 
-def _set_up(lexicon: Path | None) -> None:
-    extend(lexicon)
+def _set_up(lexicon: Lexicon | None) -> None:
+    if lexicon:
+        use(lexicon)
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # pages without text are no error
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -2,6 +2,7 @@
 
 import atexit
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 
 from sqlalchemy import Engine
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 import settings
 from crawler.examine import Examiners
 from extract.gate import passes
-from extract.lexicon import extend
+from extract.lexicon import load, use
 from storage.database import open_database
 from storage.links import settled_urls
 from storage.seen import Seen
@@ -24,13 +25,14 @@ class Shared:
 
     def __init__(self) -> None:
         self.settings = settings.load()
+        lexicon = load(more=self.settings.lexicon)
+        use(replace(lexicon))  # a copy: with its phrases compiled it could not go to the workers
         self._open = ExitStack()
         self.engine: Engine = open_database(self.settings.database)
         self._open.callback(self.engine.dispose)
         redis = self._open.enter_context(open_redis(self.settings.redis_url, self.settings.home))
         self.seen = Seen(redis, lambda: settled_urls(self.engine))
-        extend(self.settings.lexicon)
-        self.examiners = Examiners(self.settings.workers, self.settings.lexicon)
+        self.examiners = Examiners(self.settings.workers, lexicon)
         self._open.callback(self.examiners.close)
         passes(b"")  # compiles the gate's phrases: later, it would hold the event loop up
         atexit.register(self.close)

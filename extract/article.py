@@ -87,9 +87,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What we think of an article. `score`, 0 to 1, is the probability that it is about neutrality,
-    `relevant` whether that is more likely than not, `borderline` whether it is in doubt: such an
-    article is kept and shown as what it is, relevant or not.
+    """What we think of an article. `score`, 0 to 1, says how surely it is about neutrality,
+    `relevant` whether that is enough, `borderline` whether it is in doubt: such an article is kept
+    and shown as what it is, relevant or not.
 
     `kind` is one of outreach, pledge, allegation, examination, sanction, statistics, regulation,
     opinion, other; None where the article is not kept. `subjects` are those who must stay neutral:

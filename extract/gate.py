@@ -2,10 +2,10 @@
 
 The judge's own words, asked without grammar: somewhere in the page must stand the duty of
 neutrality, or one who has it and an election or the taking of sides. That lets too much through (a
-menu that says "Pilkada" counts), never too little: words match inside others, so that lost spaces
-do no harm, and tags, entities and line ends may stand between the words of a phrase. Where the
-bytes hide letters (UTF-16, styled letters, entities for plain letters, soft hyphens) a page that
-did not pass is decoded and asked again.
+menu that says "Pilkada" counts), hardly ever too little: words match inside others, so that lost
+spaces do no harm, and tags, entities and line ends may stand between the words of a phrase. Where
+the bytes hide letters (UTF-16, styled letters, entities for plain letters, soft hyphens) a page
+that did not pass is decoded and asked again.
 
 Hyperscan does the scan: some thousand phrases in one pass, several times faster than bytes.lower()
 and `in` for even a dozen words, and wheels for CPython 3.11 to 3.14 on x86_64 and aarch64.

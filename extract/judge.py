@@ -21,6 +21,7 @@ LEAD = 3  # sentences of the text that say what an article is about
 TITLE = 2  # how much more than the lead the title says of an article's kind
 SHORT = 8  # sentences; in a text no longer than this neighbours belong together
 PROOF = 5  # sentences shown as evidence
+TELLS = 0.3  # the score of a rule that proves something by itself
 _SHOWN = {
     "sides": "act",
     "partisan": "act",
@@ -46,7 +47,7 @@ def judge(
     weigh(sentences, lexicon)
     model = model or opinion.load()
     told = opinion.opinion(sentences, model)
-    proof = _proof(sentences, told.telling, lexicon)
+    proof = _proof(sentences, told.telling)
     low, high = lexicon.borderline
     score = round(told.score, 2)
     if score < low:
@@ -84,12 +85,10 @@ def weigh(sentences: list[Sentence], lexicon: Lexicon) -> None:
                             sentence.score = max(sentence.score, rule.score)
 
 
-def _proof(
-    sentences: Sequence[Sentence], telling: Sequence[Sentence], lexicon: Lexicon
-) -> list[Sentence]:
+def _proof(sentences: Sequence[Sentence], telling: Sequence[Sentence]) -> list[Sentence]:
     """The sentences that prove it, the strongest first: those by which a rule is fulfilled; where
     none is, those that tell most, with what clues they have."""
-    proof = [s for s in sentences if s.score >= lexicon.threshold]
+    proof = [s for s in sentences if s.score >= TELLS]
     if not proof:
         proof = [s for s in telling if s.subjects] or [s for s in telling if s.clues]
     return sorted(proof or telling, key=lambda s: -s.score)[: PROOF + 1]
@@ -140,7 +139,10 @@ def _clues(sentence: Sentence, source: str) -> Iterator[Clue]:
     """What the sentence's phrases say, in order; of those that say the same and overlap, the
     longest."""
     until: dict[str, int] = {}
+    candidates = {(h.start, h.end) for h in sentence.said if h.label == "candidate"}
     for hit in sorted(sentence.said, key=lambda h: (h.start, -h.end)):
+        if hit.label == "politics" and (hit.start, hit.end) in candidates:
+            continue  # every candidate counts as politics, too
         what = _SHOWN.get(hit.label, hit.label)
         if hit.start >= until.get(what, 0):
             until[what] = hit.end

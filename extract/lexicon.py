@@ -11,7 +11,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -312,7 +312,7 @@ def load(path: Path = DATA / "lexicon.toml", more: Path | None = None) -> Lexico
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise LexiconError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError alike
@@ -332,22 +332,20 @@ def _merge(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-@cache
+_chosen: list[Lexicon] = []
+
+
 def default() -> Lexicon:
-    """The lexicon that the gate and the judge go by, read once."""
-    return load(more=_more)
+    """The lexicon that the gate and the judge go by: the one to `use`, else the project's own."""
+    if not _chosen:
+        use(load())
+    return _chosen[0]
 
 
-_more: Path | None = None
-
-
-def extend(more: Path | None) -> None:
-    """Let `default()` have what the file `more` adds (see `load`). To be called before anything is
-    judged: the gate compiles the phrases only once. Raises LexiconError."""
-    global _more
-    _more = more
-    default.cache_clear()
-    default()
+def use(lexicon: Lexicon) -> None:
+    """Let the gate and the judge of this process go by `lexicon`. To be called before anything is
+    judged: the gate compiles the phrases only once."""
+    _chosen[:] = [lexicon]
 
 
 @dataclass(frozen=True)
@@ -374,13 +372,15 @@ class _Reader:
         rules = data["rules"]
         if not isinstance(rules, list) or not rules:
             raise self.wrong("rules", "must be at least one [[rules]]")
+        threshold = self.share(data["threshold"], "threshold")
+        low, high = self.span(data["borderline"], "borderline")
+        if not low <= threshold <= high:
+            raise self.wrong("borderline", f"must lie about the threshold, {threshold}")
         return Lexicon(
-            threshold=self.share(data["threshold"], "threshold"),
-            borderline=self.span(data["borderline"], "borderline"),
+            threshold=threshold,
+            borderline=(low, high),
             abbreviations=frozenset(self.phrases(data["abbreviations"], "abbreviations")),
-            related=frozenset(
-                tuple(phrase.split()) for phrase in self.phrases(data["related"], "related")
-            ),
+            related=frozenset(map(self.pair, self.phrases(data["related"], "related"))),
             groups={name: self.phrases(groups[name], f"groups.{name}") for name in GROUPS},
             subjects={name: self.subject(subjects[name], f"subjects.{name}") for name in SUBJECTS},
             kinds={name: self.kind(kinds[name], f"kinds.{name}") for name in KINDS},
@@ -397,7 +397,7 @@ class _Reader:
     def kind(self, value: object, entry: str) -> Kind:
         table = self.table(value, entry, ("weight", "cues"))
         weight = table["weight"]
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight > 0:
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < 1e6:
             raise self.wrong(f"{entry}.weight", f"must be a number above 0, not {weight!r}")
         return Kind(float(weight), self.phrases(table["cues"], f"{entry}.cues"))
 
@@ -405,7 +405,7 @@ class _Reader:
         table = self.table(value, entry, ("name", "needs", "reach", "score"))
         if not isinstance(table["name"], str):
             raise self.wrong(f"{entry}.name", "must be a text")
-        if table["reach"] not in (0, 1, 2):
+        if type(table["reach"]) is not int or table["reach"] not in (0, 1, 2):
             raise self.wrong(f"{entry}.reach", f"must be 0, 1 or 2, not {table['reach']!r}")
         needs = self.phrases(table["needs"], f"{entry}.needs")
         if unknown := set(needs) - set(CLUES):
@@ -439,6 +439,11 @@ class _Reader:
         if low > high:
             raise self.wrong(entry, "must give the lower number first")
         return low, high
+
+    def pair(self, phrase: str) -> tuple[str, ...]:
+        if not re.fullmatch(r"[^\W_]+ [^\W_]+", phrase):
+            raise self.wrong("related", f"{phrase!r} must be two plain words")
+        return tuple(phrase.split())
 
     def phrases(self, value: object, entry: str) -> tuple[str, ...]:
         if not isinstance(value, list):

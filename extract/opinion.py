@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import combinations, pairwise
+from statistics import fmean
 
 from extract.lexicon import DATA
 from extract.sentences import Sentence
 
 HEAD = 2  # sentences of the text that are read together with the title
 STRONGEST = 5  # windows of a long article: what fewer of them say was said in passing
+LONG = 12  # sentences of the text from which an article is judged by all its parts alike
 LEVELS = (0.3, 0.5, 0.6, 0.7, 0.8)  # of a rule's score
 DOUBTFUL = 0.6  # probability from which a finding is taken for a borderline case
 LIKELY = 12.0  # log-odds beyond which nothing becomes surer
@@ -105,10 +107,14 @@ def opinion(sentences: Sequence[Sentence], model: Model) -> Opinion:
     parts, telling = read(sentences, model)
     if len(parts) == 1:
         return Opinion(parts["head"], telling)
-    total = model.article["bias"] + sum(
-        model.article.get(part, 0.0) * value for part, value in parts.items()
+    score = probability(
+        model.article["bias"]
+        + sum(model.article.get(part, 0.0) * value for part, value in parts.items())
     )
-    return Opinion(probability(total), telling)
+    # the shorter it is, the less can be in passing, and the more its head alone may say
+    length = sum(s.where == "text" for s in sentences)
+    short = max(0.0, (LONG - length) / (LONG - HEAD))
+    return Opinion(score + short * max(0.0, parts["head"] - score), telling)
 
 
 def read(
@@ -133,7 +139,7 @@ def read(
     windows = sorted(((odds(pair), pair) for pair in pairwise(text)), reverse=True)
     parts = {
         "head": probability(odds(head)),
-        "strongest": sum(probability(value) for value, _ in windows[:STRONGEST]) / STRONGEST,
+        "strongest": fmean(probability(value) for value, _ in windows[:STRONGEST]),
         "all": odds([*title, *text]) / 10,  # about as large as the others
     }
     telling = {*head, *(n for _, pair in windows[:2] for n in pair)}

@@ -115,7 +115,8 @@ def keep(
     wording = models.storable(article.title), models.storable(article.text)
     if row.revisions and wording == (row.revisions[-1].title, row.revisions[-1].text):
         return row.id, False
-    if new or verdict.relevant or (row.borderline and verdict.borderline):
+    sure = verdict.relevant and not verdict.borderline
+    if new or sure or (row.borderline and verdict.kept and verdict.score >= row.score):
         _describe(row, article, verdict)
     row.revisions.append(_revision(len(row.revisions) + 1, article, snapshots))
     session.flush()

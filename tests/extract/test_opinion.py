@@ -1,10 +1,13 @@
 """The learned second opinion: what it reads, and that it is what its training gives."""
 
+import json
+
 import pytest
 
 from benchmarks.opinion import CORPUS, fit, read
 from extract import opinion
 from extract.article import Article
+from extract.judge import judge
 from extract.lexicon import default
 from extract.sentences import sentences
 
@@ -47,6 +50,17 @@ def test_the_telling_sentences_are_the_head_and_the_strongest() -> None:
     assert said[:3] == ["kabar dari pasar", "hujan turun sejak pagi", "pasar tetap ramai"]
     assert any(sentence.startswith("lurah itu mengajak") for sentence in said)
     assert len(said) < 9
+
+
+def test_a_sentence_more_is_no_cliff() -> None:
+    """Of the labelled articles that are relevant, few are lost by harmless sentences after them."""
+    rows = [json.loads(line) for line in (CORPUS / "plain.jsonl").read_text("utf-8").splitlines()]
+    found = [row for row in rows if row["label"] == "relevant"][::4]
+    harmless = ("Acara berlangsung tertib.", "Cuaca pagi itu cerah.", "Warga lalu pulang.")
+    for more in range(len(harmless) + 1):
+        text = "\n".join(harmless[:more])
+        kept = [judge(Article("", r["title"], f"{r['lead']}\n{text}")).kept for r in found]
+        assert sum(kept) > 0.97 * len(found)
 
 
 def test_the_model_is_what_the_corpus_teaches() -> None:

@@ -108,19 +108,16 @@ def test_a_finding_comes_back_as_it_was_kept(writing: Writing, engine: Engine) -
 def test_doubt_gives_way_to_a_surer_wording_and_not_the_other_way_round(
     writing: Writing, engine: Engine
 ) -> None:
-    doubtful, sure = (
-        replace(VERDICT, relevant=False, score=0.3),
-        replace(VERDICT, borderline=False),
-    )
-    for number, (verdict, expected) in enumerate(
-        [(doubtful, True), (doubtful, True), (sure, False), (doubtful, False)]
-    ):
+    sure, fair = replace(VERDICT, borderline=False), replace(VERDICT, score=0.5)
+    faint = replace(VERDICT, relevant=False, score=0.2)
+    steps = [(faint, 0), (fair, 1), (faint, 1), (sure, 3), (fair, 3), (faint, 3)]
+    for number, (verdict, shown) in enumerate(steps):
         with writing() as session:
             keep(session, replace(ARTICLE, title=f"Wording {number}"), verdict)
         [finding] = read(engine)
-        assert finding.borderline is expected
-    assert finding.title == "Wording 2"
-    assert finding.revision == 4
+        assert finding.title == f"Wording {shown}"
+        assert finding.borderline == (shown < 3)
+    assert finding.revision == len(steps)
 
 
 def test_an_article_of_which_little_is_known(writing: Writing, engine: Engine) -> None:
