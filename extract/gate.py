@@ -89,7 +89,7 @@ def _needs() -> tuple[int, ...]:
     pages ever say "netral"; else one who must keep it, and an election or the taking of sides."""
     needs = [
         {"duty"},
-        *({who, what} for who in _WHO for what in ("politics", "oversight", "partisan")),
+        *({who, what} for who in _WHO for what in ("politics", "oversight", "sides")),
     ]
     return tuple(sum(1 << CLUES.index(clue) for clue in n) for n in needs)
 
