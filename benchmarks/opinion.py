@@ -98,7 +98,7 @@ def fit(samples: Sequence[Sample]) -> opinion.Model:
     short = [s for s in clear if not s.whole]
     short = [*short, *halves(short)]
     (bias,), weights = regress(
-        [opinion.traits(s.sentences, [*map(opinion.said, s.sentences)]) for s in short],
+        [opinion.together(s.sentences).union(*map(opinion.said, s.sentences)) for s in short],
         [s.relevant for s in short],
         STRENGTH,
     )

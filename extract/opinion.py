@@ -63,29 +63,28 @@ def stem(word: str) -> str:
     return word
 
 
-def said(sentence: Sentence) -> frozenset[str]:
+def said(sentence: Sentence) -> list[str]:
     """What one sentence says: its stems, pairs of neighbours, and its clues."""
-    stems = [stem(word.text) for word in sentence.words]
-    return frozenset(
-        [
-            *stems,
-            *[one + " " + other for one, other in pairwise(stems)],
-            *_pairs(sentence.clues, "&"),
-            *(f"+{clue}" for clue in sentence.clues),
-            *(f"@{subject}" for subject in sentence.subjects),
-            *(f"!{kind}" for kind in sentence.cues),
-        ]
-    )
+    stems = [*map(stem, [word[0] for word in sentence.words])]
+    return [
+        *stems,
+        *map(" ".join, pairwise(stems)),
+        *_pairs(sentence.clues, "&"),
+        *(f"+{clue}" for clue in sentence.clues),
+        *(f"@{subject}" for subject in sentence.subjects),
+        *(f"!{kind}" for kind in sentence.cues),
+    ]
 
 
-def traits(sentences: Sequence[Sentence], spoken: Sequence[Set[str]]) -> set[str]:
-    """What sentences that are read together say; `spoken` is what each of them says."""
-    best = max((s.score for s in sentences), default=0.0)
-    return set().union(
-        *spoken,
-        _pairs(frozenset().union(*(s.clues for s in sentences)), ".."),
-        (f">={level}" for level in LEVELS if best >= level),
-    )
+def together(sentences: Sequence[Sentence]) -> frozenset[str]:
+    """What sentences that are read together say beyond what each of them says."""
+    clues = frozenset[str]().union(*[s.clues for s in sentences])
+    return _together(clues, max([s.score for s in sentences], default=0.0))
+
+
+@lru_cache(1 << 12)
+def _together(clues: frozenset[str], best: float) -> frozenset[str]:
+    return frozenset([*_pairs(clues, ".."), *(f">={level}" for level in LEVELS if best >= level)])
 
 
 @lru_cache(1 << 12)
@@ -124,12 +123,12 @@ def read(
     `head`, the title with the lead, and of a longer one also the mean probability of its
     `strongest` windows and a tenth of the log-odds of `all` of it; a window is a sentence of the
     text with the one after it."""
-    known = model.weights.keys()
-    spoken = [said(s) & known for s in sentences]
+    weights = model.weights
+    spoken = [{trait for trait in said(s) if trait in weights} for s in sentences]
 
     def odds(places: Sequence[int]) -> float:
-        found = traits([sentences[n] for n in places], [spoken[n] for n in places])
-        return model.bias + sum(map(model.weights.__getitem__, found & known))
+        found = together([sentences[n] for n in places]).union(*[spoken[n] for n in places])
+        return model.bias + sum(filter(None, map(weights.get, found)))
 
     title = [n for n, s in enumerate(sentences) if s.where == "title"]
     text = [n for n, s in enumerate(sentences) if s.where == "text"]
@@ -158,7 +157,7 @@ def manner(telling: Sequence[Sentence], ruled: str) -> set[str]:
     found = {f"={ruled}"}
     for sentence in telling:
         spoken = said(sentence)
-        found |= spoken
+        found.update(spoken)
         if sentence.where == "title":
             found.update(f"title:{trait}" for trait in spoken)
         clues = [hit.label for hit in sorted(sentence.said, key=lambda hit: hit.start)]

@@ -5,8 +5,9 @@ tell the official who is meant from the one who merely speaks.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from extract.article import Article
 from extract.lexicon import CLUES, GROUPS, Hit, Lexicon, Word, words
@@ -28,7 +29,7 @@ class Sentence:
     """
 
     where: str
-    words: list[Word]
+    words: Sequence[Word]
     said: list[Hit[str]] = field(default_factory=list)
     clues: frozenset[str] = frozenset()
     cues: Mapping[str, int] = field(default_factory=dict)
@@ -56,28 +57,30 @@ def sentences(article: Article, lexicon: Lexicon) -> list[Sentence]:
 
 def _cut(where: str, text: str, lexicon: Lexicon) -> Iterator[Sentence]:
     """Cuts `text` at line ends and at full stops, but not after an abbreviation or an initial."""
-    current: list[Word] = []
-    for word in words(text):
-        if current and (len(current) >= LONGEST or _ended(text, current[-1], word, lexicon)):
-            yield Sentence(where, current)
-            current = []
-        current.append(word)
-    if current:
-        yield Sentence(where, current)
+    found = words(text)
+    begin = 0
+    for end in [*_ends(text, found, lexicon), len(found)]:
+        for start in range(begin, end, LONGEST):
+            yield Sentence(where, found[start : min(start + LONGEST, end)])
+        begin = end
 
 
-def _ended(text: str, last: Word, following: Word, lexicon: Lexicon) -> bool:
-    gap = text[last.end : following.start]
-    if not gap or gap == " ":
-        return False
-    if "\n" in gap:
-        return True
-    stop = gap.rstrip().lstrip(CLOSING)[:1]
-    if not stop or stop not in ENDS or not any(c.isspace() for c in gap):
-        return False
-    if text[following.start].islower():
-        return False
-    return stop != "." or not (len(last.text) == 1 or last.text in lexicon.abbreviations)
+def _ends(text: str, found: Sequence[Word], lexicon: Lexicon) -> Iterator[int]:
+    """How many words have passed at each end of a sentence."""
+    for n, (last, following) in enumerate(pairwise(found), 1):
+        gap = text[last[2] : following[1]]  # by number: this is done for each word
+        if gap == " " or not gap:
+            continue
+        if "\n" in gap:
+            yield n
+            continue
+        stop = gap.rstrip().lstrip(CLOSING)[:1]
+        if not stop or stop not in ENDS or not any(c.isspace() for c in gap):
+            continue
+        if text[following.start].islower():
+            continue
+        if stop != "." or not (len(last.text) == 1 or last.text in lexicon.abbreviations):
+            yield n
 
 
 def _read(sentence: Sentence, lexicon: Lexicon) -> None:
@@ -88,25 +91,20 @@ def _read(sentence: Sentence, lexicon: Lexicon) -> None:
     if hits.keys() <= _SILENT:
         return
     clear = _unmasked(hits)
-    officials = [
-        hit
-        for label, found in clear.items()
-        if label.startswith("official.")
-        for hit in found
-        if not _set_aside(hit, clear, sentence.words)
-    ]
+    officials, mentioned = (
+        [
+            hit
+            for label, found in clear.items()
+            if label.startswith(family)
+            for hit in found
+            if not _set_aside(hit, clear, sentence.words)
+        ]
+        for family in ("official.", "bystander.")
+    )
     clear["duty"] = [duty for duty in clear.get("duty", ()) if _ours(duty, officials, clear)]
-    named = list(officials)
-    bystanders = []
-    for label, found in clear.items():
-        if label.startswith("bystander."):
-            for hit in found:
-                if _set_aside(hit, clear, sentence.words):
-                    continue
-                if _meant(hit, clear, named, sentence.words):
-                    officials.append(hit)
-                else:
-                    bystanders.append(hit)
+    about = [hit for hit in mentioned if _meant(hit, clear, officials, sentence.words)]
+    bystanders = [hit for hit in mentioned if hit not in about]
+    officials += about
 
     clues = {clue for clue in CLUES if clear.get(clue)}
     if clear.get("other_elections") and not clues & {"candidate", "oversight"}:
@@ -145,14 +143,17 @@ def _unmasked(hits: Mapping[str, list[Hit[str]]]) -> dict[str, list[Hit[str]]]:
     }
 
 
-def _set_aside(official: Hit[str], clear: Mapping[str, list[Hit[str]]], words: list[Word]) -> bool:
+def _set_aside(
+    official: Hit[str], clear: Mapping[str, list[Hit[str]]], words: Sequence[Word]
+) -> bool:
     """Whether he is one no longer or not yet ("mantan kades"), or only what a promise is about
     ("tunjangan para guru")."""
-    first = words[official.start].start
-    return any(
-        former.end == official.start and first - words[former.end - 1].end == 1
-        for former in clear.get("former", ())
-    ) or any(0 <= official.start - word.end <= 2 for word in clear.get("beneficiary", ()))
+    former, promised = clear.get("former"), clear.get("beneficiary")
+    if former:
+        first = words[official.start].start
+        if any(f.end == official.start and first - words[f.end - 1].end == 1 for f in former):
+            return True
+    return bool(promised) and any(0 <= official.start - p.end <= 2 for p in promised or ())
 
 
 def _ours(duty: Hit[str], officials: list[Hit[str]], clear: Mapping[str, list[Hit[str]]]) -> bool:
@@ -169,6 +170,8 @@ def _cues(clear: Mapping[str, list[Hit[str]]]) -> dict[str, int]:
     """How many cues each kind has; what is only threatened ("bisa dipecat") is a warning, and a cue
     within a longer one of another kind does not count."""
     found = [h for label, hits in clear.items() if label.startswith("kind.") for h in hits]
+    if not found:
+        return {}
     longer = [h for h in found if h.end - h.start > 1]
     modal = clear.get("modal", [])
     counts: dict[str, set[int]] = defaultdict(set)
@@ -197,7 +200,7 @@ def _meant(
     bystander: Hit[str],
     clear: Mapping[str, list[Hit[str]]],
     officials: list[Hit[str]],
-    words: list[Word],
+    words: Sequence[Word],
 ) -> bool:
     """Whether the sentence is about the bystander's own neutrality: "netralitas KPU", "Kapolres
     tidak netral", "Panwascam dukung paslon", "KPU ingatkan PPS tak berpihak", but not "Bawaslu
