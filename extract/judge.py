@@ -118,6 +118,7 @@ def _subjects(proof: list[Sentence]) -> tuple[str, ...]:
             sums[subject] += weight * count
     most = max(sums.values(), default=0)
     named = [s for s, n in sums.most_common() if n and n >= most / 4]
+    # one only mentioned is the subject where nobody else is; Bawaslu and KPU mostly just report
     return tuple(named) or tuple(s for s in sums if s != "election_organiser")[:1] or ("other",)
 
 
