@@ -1,0 +1,93 @@
+"""The commands. Each calls one function elsewhere and shows what it gave.
+
+Exit codes: 0 done; 1 done, but something failed (said on stderr); 2 bad input or configuration,
+nothing done. With --json only JSON goes to stdout. The commands import what they need when they
+run: the rooms below are heavy, and --help is not.
+"""
+
+import asyncio
+import logging
+import logging.handlers
+import sys
+from typing import NoReturn
+
+import click
+
+from cli import crawling, doctor, findings, texts
+from cli.inputs import InputError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="pantau")
+def pantau() -> None:
+    """Watch what Indonesia's regional press writes about the neutrality of civil servants."""
+
+
+for command in (
+    crawling.crawl,
+    findings.findings,
+    findings.finding,
+    texts.extract,
+    texts.judge,
+    crawling.run,
+    doctor.doctor,
+):
+    pantau.add_command(command)
+
+
+def _write_log() -> None:
+    """What Scrapy and Pantau log goes to a file: the terminal is for people."""
+    import settings
+
+    current = settings.load()
+    try:
+        current.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"PANTAU_HOME, {current.home}, cannot be made: {error.strerror}") from None
+    logging.basicConfig(
+        level=current.log_level,
+        format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s",
+        handlers=[
+            logging.handlers.RotatingFileHandler(
+                current.home / "pantau.log", maxBytes=10_000_000, backupCount=3, encoding="utf-8"
+            )
+        ],
+    )
+    logging.captureWarnings(True)
+
+
+def _fail(sentence: str, code: int) -> NoReturn:
+    sentence = " ".join(sentence.split())
+    click.echo(f"pantau: {sentence}{'' if sentence[-1:] in '.!?' else '.'}", err=True)
+    sys.exit(code)
+
+
+def main() -> None:
+    """The entry point: `pantau …`, `python -m cli …`."""
+    try:
+        _main()
+    except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
+        _fail("Stopped.", 1)
+
+
+def _main() -> None:
+    try:
+        import settings  # noqa: F401 (it reads the environment)
+    except ValueError as error:
+        _fail(str(error), 2)
+    from extract.lexicon import LexiconError
+    from storage.database import DatabaseError
+    from storage.valkey import RedisUnavailableError
+
+    try:
+        _write_log()
+        pantau.main(prog_name="pantau", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except (LexiconError, DatabaseError, RedisUnavailableError) as error:
+        _fail(str(error), 2)
+    except OSError as error:
+        _fail(str(error), 2)

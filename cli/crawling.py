@@ -1,0 +1,146 @@
+"""pantau crawl, pantau run"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from cli.findings import print_found
+from cli.inputs import chosen_spiders, json_option
+from cli.output import mention, print_json, say, stdout
+
+if TYPE_CHECKING:
+    from crawler.run import OutletReport
+
+
+@click.command()
+@click.option("--outlet", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most this many articles per outlet.")
+@json_option
+def crawl(names: tuple[str, ...], limit: int | None, as_json: bool) -> None:
+    """Crawl the outlets now, once.
+
+    Example: pantau crawl --outlet nusabali --limit 50
+    """
+    from crawler.run import crawl as crawl_now
+    from crawler.shared import shared
+    from storage import findings
+    from storage.database import reading
+
+    spiders = chosen_spiders(names)
+    with _progress(len(spiders)) as progress:
+        reports = crawl_now(spiders, limit=limit, progress=progress)
+    with reading(shared().engine) as session:
+        found = [findings.get(session, id_) for report in reports for id_ in report.found]
+    shared().close()
+    if as_json:
+        print_json(
+            {
+                "outlets": [
+                    {"outlet": r.outlet, **asdict(r.counts), "seconds": round(r.seconds, 1)}
+                    for r in reports
+                ],
+                "found": [finding.id for finding in found if finding],
+            }
+        )
+    else:
+        _print_reports(reports)
+        print_found([finding for finding in found if finding])
+    failed = [report for report in reports if report.counts.errors or report.state != "done"]
+    if failed:
+        raise SystemExit(
+            say(f"{len(failed)} of {len(reports)} outlets had errors or were stopped.")
+        )
+
+
+@click.command()
+@click.option("--now", is_flag=True, help="Crawl once at once, whatever the schedule says.")
+@json_option
+def run(now: bool, as_json: bool) -> None:
+    """Run everything on this machine: the daily crawl, until stopped (Ctrl-C).
+
+    Example: pantau run --now
+    """
+    import settings
+    from extract.lexicon import load
+    from scheduler.clock import DailyCrawl
+    from storage.database import open_database
+
+    current = settings.load()
+    load(more=current.lexicon)  # so that a mistake in it is said now, not by every crawl
+    engine = open_database(current.database)
+    daily = DailyCrawl(
+        engine,
+        [sys.executable, "-m", "cli", "crawl", *(["--json"] if as_json else [])],
+        current.crawl_at,
+        current.zone,
+        current.lease_seconds,
+    )
+
+    def waiting() -> None:
+        mention(f"\nThe next crawl begins at {daily.next_due():%Y-%m-%d %H:%M %Z}. Ctrl-C ends it.")
+
+    asyncio.run(daily.run(now=now, waiting=waiting))
+
+
+def _print_reports(reports: Sequence["OutletReport"]) -> None:
+    table = Table("Outlet")
+    for name in ("Links", "New", "Fetched", "Gated", "Findings", "Errors", "Seconds"):
+        table.add_column(name, justify="right")
+    for report in reports:
+        counts = report.counts
+        table.add_row(
+            report.outlet,
+            *(str(n) for n in (counts.links, counts.new, counts.fetched, counts.gated)),
+            f"[bold]{counts.findings}[/]" if counts.findings else "0",
+            f"[red]{counts.errors}[/]" if counts.errors else "0",
+            f"{report.seconds:.1f}",
+        )
+    console = stdout()
+    console.print(table)
+    unfinished = {"waiting": "not crawled", "stopped": "stopped"}
+    for report in reports:
+        if note := report.counts.note or unfinished.get(report.state):
+            console.print(Text(f"{report.outlet}: {note}"), soft_wrap=True)
+
+
+class _progress:  # noqa: N801 (a context manager, used like a function)
+    """A progress bar on stderr, where that is a terminal."""
+
+    def __init__(self, outlets: int) -> None:
+        console = Console(stderr=True)
+        self._bar = Progress(
+            SpinnerColumn(),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} outlets · {task.description}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("beginning", total=outlets)
+
+    def __enter__(self) -> Callable[[Sequence["OutletReport"]], None]:
+        self._bar.start()
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def _show(self, reports: Sequence["OutletReport"]) -> None:
+        fetched = sum(report.counts.fetched for report in reports)
+        found = sum(report.counts.findings for report in reports)
+        running = [report.outlet for report in reports if report.state == "running"]
+        names = ", ".join(running[:3]) + (" …" if len(running) > 3 else "")
+        self._bar.update(
+            self._task,
+            completed=sum(report.state == "done" for report in reports),
+            description=f"{fetched} articles, {found} findings · {names}",
+        )
