@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from enum import IntFlag, StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, LargeBinary, String, Text
@@ -86,11 +86,27 @@ class State(StrEnum):
     FAILED = "failed"  # could not be fetched or read
 
 
+class SeenIn(IntFlag):
+    """Which of an outlet's ways to list its articles have listed a link: what one of them misses
+    is known by what another one lists (see `storage.coverage`)."""
+
+    DAILY = 1  # a source that every crawl reads
+    SPARE = 2  # one that is asked once a week, or where a daily one fails
+    SEARCH = 4  # the site's search for the topic's terms
+    PAST = 8  # a backfill
+
+
 class Link(Base):
-    """An address found in a source. `url` is its canonical form, `address` what is fetched."""
+    """An address found in a source. `url` is its canonical form, `address` what is fetched.
+
+    `backfill_id` is the backfill that is to fetch it; the daily crawl leaves it alone until a
+    daily source lists it, too. `seen_in` holds flags of SeenIn."""
 
     __tablename__ = "links"
-    __table_args__ = (Index("links_outlet_state", "outlet", "state"),)
+    __table_args__ = (
+        Index("links_outlet_state", "outlet", "state"),
+        Index("links_outlet_published", "outlet", "published"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     url: Mapped[str] = mapped_column(unique=True)
@@ -98,11 +114,13 @@ class Link(Base):
     outlet: Mapped[str] = mapped_column(String(64))
     state: Mapped[State] = mapped_column(String(8))
     discovered: Mapped[datetime]
-    published: Mapped[datetime | None]  # as the source says
+    published: Mapped[datetime | None]  # as the source says, else as its page does
     modified: Mapped[datetime | None]  # as the source says
     settled: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None]
+    seen_in: Mapped[int] = mapped_column(default=0)
+    backfill_id: Mapped[int | None]
 
 
 class Source(Base):
@@ -160,6 +178,9 @@ class Finding(Base):
     borderline: Mapped[bool]
     subjects: Mapped[list[Any]]
     evidence: Mapped[list[Any]]
+    quiet: Mapped[bool] = mapped_column(default=False)  # old news: of a backfill or a first crawl
+    fingerprint: Mapped[str | None] = mapped_column(String(64), index=True)  # of the bare text
+    same_as: Mapped[int | None]  # the id of the finding whose copy it is
     places: Mapped[list["FindingPlace"]] = relationship(
         order_by="FindingPlace.position", cascade="all, delete-orphan"
     )
@@ -211,7 +232,8 @@ class Snapshot(Base):
 
 
 class Crawl(Base):
-    """One outlet's crawl, with what it gave. Crawls started together share `run`."""
+    """One outlet's crawl, with what it gave. Crawls started together share `run`; `missed` are the
+    links that no daily source had listed, `dropped` says how many links were left out, by why."""
 
     __tablename__ = "crawls"
     __table_args__ = (Index("crawls_outlet", "outlet", "started"),)
@@ -228,12 +250,53 @@ class Crawl(Base):
     findings: Mapped[int] = mapped_column(default=0)
     errors: Mapped[int] = mapped_column(default=0)
     note: Mapped[str | None]
+    missed: Mapped[int] = mapped_column(default=0)
+    dropped: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
+    backfill_id: Mapped[int | None]
+
+
+class Backfill(Base):
+    """A journey into the past: what `outlets` published from `start` until `until`.
+
+    `max_pages` is the most article pages to fetch of each outlet, `delay` the least seconds
+    between two requests to one, where it is not that of every day."""
+
+    __tablename__ = "backfills"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    start: Mapped[datetime]
+    until: Mapped[datetime]
+    outlets: Mapped[list[Any]]
+    max_pages: Mapped[int | None]
+    delay: Mapped[float | None]
+    begun: Mapped[datetime]
+    finished: Mapped[datetime | None]
+
+
+class Slice(Base):
+    """A part of a backfill: what one source of an outlet lists from `start` until `until`.
+
+    `cursor` is how many pages of the listing have been read, so that a backfill cut short goes on
+    there; `listed` how many links they gave. It is done when `finished` is set."""
+
+    __tablename__ = "slices"
+
+    backfill_id: Mapped[int] = mapped_column(ForeignKey("backfills.id"), primary_key=True)
+    outlet: Mapped[str] = mapped_column(String(64), primary_key=True)
+    source: Mapped[str] = mapped_column(String(255), primary_key=True)
+    start: Mapped[datetime] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+    cursor: Mapped[int] = mapped_column(default=0)
+    listed: Mapped[int] = mapped_column(default=0)
+    finished: Mapped[datetime | None]
+    error: Mapped[str | None]
 
 
 class Lease(Base):
     """The right to do one thing, for a time: crawl an outlet, run a slot of the schedule.
 
-    `done` marks what must never be done again (a slot that ran).
+    `done` marks what must never be done again (a slot that ran); `wanted` is when somebody who
+    goes before the holder last asked for it in vain.
     """
 
     __tablename__ = "leases"
@@ -242,3 +305,4 @@ class Lease(Base):
     owner: Mapped[str] = mapped_column(String(64))
     expires: Mapped[datetime]
     done: Mapped[bool] = mapped_column(default=False)
+    wanted: Mapped[datetime | None]
