@@ -15,7 +15,8 @@ WIT = ZoneInfo("Asia/Jayapura")
 class Outlet:
     """A publisher with a site. `title` is its name as it prints it, `domain` where its pages live
     (with a port, if it has one), `zone` the time zone of its dates, `regency` and `province` where
-    it is at home."""
+    it is at home. `section` is the path its articles lie under, where the domain is another's
+    ("/bali" of detik.com); `twins` are further domains that show the same articles."""
 
     title: str
     domain: str
@@ -23,6 +24,8 @@ class Outlet:
     regency: str | None = None
     zone: ZoneInfo = WIB
     scheme: str = "https"
+    section: str = ""
+    twins: tuple[str, ...] = ()
 
     def url(self, path: str) -> str:
         """The address of `path` on the outlet's site."""

@@ -35,13 +35,17 @@ class OutletSpider(scrapy.Spider):
     """Crawls one outlet: reads its `sources`, then fetches and examines what is new.
 
     A declaration gives `name` (what the outlet is called on the command line), `outlet` and
-    `sources`; nothing else is needed. `run` groups the crawls that were started together, `limit`
+    `sources`; nothing else is needed. `spare` sources, in order, stand in for one that fails, and
+    once a week they are asked what the others missed; those of `past` serve backfills only. `run`
+    groups the crawls that were started together, `limit`
     is the most articles to fetch.
     """
 
     allowed_domains: ClassVar[list[str]]
     outlet: ClassVar[Outlet]
     sources: ClassVar[Sequence[Source]]
+    spare: ClassVar[Sequence[Source]] = ()
+    past: ClassVar[Sequence[Source]] = ()
     crawl: OutletCrawl
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

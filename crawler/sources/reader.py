@@ -34,6 +34,11 @@ class Reader(Protocol):
     """When the last reading that came to its end ended; None where there was none."""
     since: datetime
     """Links that are certainly older than this need not be offered."""
+    until: datetime | None
+    """The end of a backfill's window: links that are certainly of this moment or later need not be
+    offered. None: there is none."""
+    first_page: int
+    """Which page of the listing to begin with: 1, or where a reading cut short goes on."""
     max_pages: int
     """How many pages to read back at the most."""
     max_undated_pages: int
