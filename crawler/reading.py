@@ -32,7 +32,7 @@ class Reading:
         self.outlet = spider.outlet
         self.completed = completed
         self.since = completed - OVERLAP if completed else first
-        self.until = None
+        self.until: datetime | None = None
         self.first_page = 1
         self.max_pages = spider.crawl.shared.settings.max_source_pages
         # a first reading that cannot see how far back it has come takes a page for each day
