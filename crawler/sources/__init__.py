@@ -5,6 +5,7 @@ all of a page was known to the last complete reading.
 """
 
 from crawler.sources.feed import Feed
+from crawler.sources.index import Index
 from crawler.sources.pages import TERMS, Archive, Search
 from crawler.sources.reader import Reader, Source, SourceError
 from crawler.sources.sitemap import Sitemap
@@ -14,6 +15,7 @@ __all__ = [
     "TERMS",
     "Archive",
     "Feed",
+    "Index",
     "Reader",
     "Search",
     "Sitemap",
