@@ -8,9 +8,11 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+import zlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from redis.exceptions import RedisError
@@ -23,7 +25,7 @@ from crawler.shared import Shared
 from storage import crawls, findings, leases, links
 from storage.crawls import Counts
 from storage.links import Discovery, Link, Outcome
-from storage.models import State
+from storage.models import SeenIn, State
 from storage.seen import Claim
 
 logger = logging.getLogger(__name__)
@@ -35,6 +37,8 @@ CLAIM_BATCH = 20
 STORE_BATCH = 200
 STORE_SECONDS = 1.0
 MAX_FAILURES_IN_A_ROW = 10
+CHECK = "check"  # stands among an outlet's sources for the asking of its spare ones
+CHECK_EVERY = timedelta(days=7)
 
 
 class OutletBusyError(Exception):
@@ -72,6 +76,7 @@ class OutletCrawl:
         self._tasks: list[asyncio.Task[None]] = []
         self._leasing: asyncio.Future[bool] | None = None
         self._id: int | None = None
+        self._quiet = False
 
     # --- beginning and ending ---------------------------------------------------------------------
 
@@ -84,6 +89,8 @@ class OutletCrawl:
             if time.monotonic() > deadline:
                 raise OutletBusyError(f"{self.name} is being crawled by another process")
             await asyncio.sleep(min(1.0, self.shared.settings.lease_seconds / 4))
+        # the news of an outlet's first crawl is old
+        self._quiet = await self.store(crawls.first_begun, self.name) is None
         self._id = await self.store(crawls.begin, self.run, self.name, _now())
         self._tasks = [
             asyncio.create_task(self._keep_lease()),
@@ -146,6 +153,8 @@ class OutletCrawl:
         *,
         known_before: datetime | None,
         oldest: datetime | None,
+        undated: State = State.PENDING,
+        seen_in: SeenIn = SeenIn.DAILY,
     ) -> Discovery:
         """Claim and record the links of one page of a source; see `storage.links.record`."""
         claims = await self._claim([link.url for link in listed])
@@ -157,12 +166,32 @@ class OutletCrawl:
             now=_now(),
             known_before=known_before,
             oldest=oldest,
+            undated=undated,
+            seen_in=seen_in,
         )
         # What the database knows better than the seen-set is put right there.
         await asyncio.to_thread(self.shared.seen.settle, discovery.settled)
         await asyncio.to_thread(self.shared.seen.release, discovery.skipped, self.name)
-        self.count(links=len(listed), new=len(discovery.new))
+        new = len(discovery.new)
+        self.count(links=len(listed), new=new, missed=0 if seen_in == SeenIn.DAILY else new)
+        self.drop(discovery.dropped)
         return discovery
+
+    async def is_check_due(self) -> bool:
+        """Whether the outlet's spare sources are to be asked again what the daily ones missed: once
+        a week, the first time on a day of the outlet's own."""
+        checked = await self.store(crawls.completed, self.name, CHECK)
+        if checked:
+            return _now() - checked >= CHECK_EVERY
+        begun = await self.store(crawls.first_begun, self.name)
+        first = timedelta(days=1 + zlib.crc32(self.name.encode()) % CHECK_EVERY.days)
+        return begun is not None and _now() - begun >= first
+
+    async def checked(self) -> None:
+        """Note that the spare sources have been asked."""
+        await self.store(
+            crawls.note_reading, self.name, CHECK, completed=_now(), error=None, validators={}
+        )
 
     async def pending(self, limit: int) -> list[Link]:
         """What is to be fetched, the newest first."""
@@ -212,7 +241,13 @@ class OutletCrawl:
 
         def store(session: Session) -> tuple[int, bool, list[str]]:
             finding_id, new = findings.keep(
-                session, outcome.url, article, verdict, examination.snapshots, _now()
+                session,
+                outcome.url,
+                article,
+                verdict,
+                examination.snapshots,
+                _now(),
+                quiet=self._quiet,
             )
             return finding_id, new, links.settle(session, [outcome], fetched)
 
@@ -255,11 +290,19 @@ class OutletCrawl:
             self.counts, **{name: getattr(self.counts, name) + n for name, n in more.items()}
         )
 
+    def drop(self, left_out: Mapping[str, int]) -> None:
+        """Count what was listed and left out, by why."""
+        self.counts = replace(self.counts, dropped=Counter(self.counts.dropped) + Counter(left_out))
+
     def failed(self, reason: str) -> None:
         """Count an error; the first one's reason is the report's note."""
         self.count(errors=1)
+        self.remark(reason)
+
+    def remark(self, sentence: str) -> None:
+        """Make `sentence` the report's note, unless it has one."""
         if self.counts.note is None:
-            self.counts = replace(self.counts, note=reason)
+            self.counts = replace(self.counts, note=sentence)
 
     async def store(self, function: Callable[..., T], *args: object, **kwargs: object) -> T:
         """Run `function(session, …)` in a transaction, off the event loop."""

@@ -2,17 +2,22 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 import scrapy
 from scrapy.http import TextResponse
 
+from crawler import urls
 from crawler.errors import UnreachableError, WaitError, in_words
 from crawler.examine import ExaminationError
+from crawler.outlet import Outlet
 from crawler.sources import Source, SourceError
 from storage import crawls
 from storage.links import Link
+from storage.models import SeenIn, State
 
 if TYPE_CHECKING:
     from crawler.spider import OutletSpider
@@ -27,7 +32,7 @@ OVERLAP = timedelta(days=3)  # for dates that a source has wrong, and for posts 
 class Reading:
     """One reading of one source: the `Reader` that the source is given."""
 
-    def __init__(self, spider: "OutletSpider", completed: datetime | None) -> None:
+    def __init__(self, spider: "OutletSpider", completed: datetime | None, seen_in: SeenIn) -> None:
         first = datetime.now(UTC) - timedelta(days=spider.crawl.shared.settings.first_crawl_days)
         self.outlet = spider.outlet
         self.completed = completed
@@ -47,6 +52,7 @@ class Reading:
         self.own = 0
         """Those of them that are the outlet's."""
         self._spider = spider
+        self._seen_in = seen_in
 
     async def fetch(self, url: str, *, conditional: bool = False) -> TextResponse | None:
         spider = self._spider
@@ -85,13 +91,19 @@ class Reading:
 
     async def offer(self, links: Iterable[Link]) -> bool:
         listed = list(links)
-        own = [link for link in listed if self.outlet.owns(link.address)]
+        own = [at_home(link, self.outlet) for link in listed if self.outlet.owns(link.address)]
         self.listed += len(listed)
         self.own += len(own)
+        self._spider.crawl.drop({"of another site": len(listed) - len(own)})
+        # A source asked for the first time what the daily ones missed cannot say which of its
+        # undated links are new: they are left to a backfill.
+        baseline = self._seen_in != SeenIn.DAILY and not self.completed
         discovery = await self._spider.crawl.record(
             own,
             known_before=self.completed,
             oldest=None if self.completed else self.since,
+            undated=State.SKIPPED if baseline else State.PENDING,
+            seen_in=self._seen_in,
         )
         return discovery.unread > 0
 
@@ -104,13 +116,16 @@ def _header(response: TextResponse, name: str) -> str | None:
     return value.decode("latin-1") if value else None
 
 
-async def read_source(spider: "OutletSpider", source: Source) -> None:
-    """Read one source of the spider's outlet and note how it went.
+async def read_source(
+    spider: "OutletSpider", source: Source, seen_in: SeenIn = SeenIn.DAILY
+) -> str | None:
+    """Read one source of the spider's outlet and note how it went; says what went wrong, if
+    anything.
 
     Raises UnreachableError and WaitError, after which the outlet is to be left alone."""
     crawl = spider.crawl
     completed = await crawl.store(crawls.completed, spider.name, source.name)
-    reading = Reading(spider, completed)
+    reading = Reading(spider, completed, seen_in)
     error: str | None = None
     try:
         await source.read(reading)
@@ -118,13 +133,11 @@ async def read_source(spider: "OutletSpider", source: Source) -> None:
             raise SourceError("it lists articles of other sites only")
     except SourceError as problem:
         error = str(problem)
-        crawl.failed(f"{source.name}: {error}")
     except (UnreachableError, WaitError):
         raise
     except Exception as problem:
         logger.exception("%s of %s", source.name, spider.name)
         error = in_words(problem)
-        crawl.failed(f"{source.name}: {error}")
     await crawl.store(
         crawls.note_reading,
         spider.name,
@@ -133,3 +146,14 @@ async def read_source(spider: "OutletSpider", source: Source) -> None:
         error=error,
         validators={} if error else reading.validators,
     )
+    return error
+
+
+def at_home(link: Link, outlet: Outlet) -> Link:
+    """`link` on the outlet's main domain, where it is on a twin of it."""
+    if urls.host(link.url) not in [urls.host(f"https://{twin}/") for twin in outlet.twins]:
+        return link
+    here = urlsplit(outlet.url("/"))
+    url = urlsplit(link.url)._replace(netloc=urls.host(outlet.url("/")))
+    address = urlsplit(link.address)._replace(scheme=here.scheme, netloc=here.netloc)
+    return replace(link, url=urlunsplit(url), address=urlunsplit(address))

@@ -37,9 +37,11 @@ def crawl(
     spiders: Sequence[type[OutletSpider]],
     *,
     limit: int | None = None,
+    check: bool = False,
     progress: Callable[[Sequence[OutletReport]], None] | None = None,
 ) -> list[OutletReport]:
-    """Crawl the outlets of `spiders`, `PANTAU_PARALLEL_OUTLETS` at a time; once per process.
+    """Crawl the outlets of `spiders`, `PANTAU_PARALLEL_OUTLETS` at a time; once per process. With
+    `check`, their spare sources are asked, too.
 
     `progress` is called about twice a second. SIGINT and SIGTERM end it early and cleanly: pages
     being fetched are finished, the rest stays pending. Raises DatabaseError and
@@ -52,7 +54,7 @@ def crawl(
     # Scrapy's own process would install TWISTED_DNS_RESOLVER; its runner does not
     PublicResolver(reactor, DNS_CACHE).install_on_reactor()
     reports = [OutletReport(spider.name) for spider in spiders]
-    run = _Run(spiders, reports, limit)
+    run = _Run(spiders, reports, limit, check)
 
     async def main() -> None:
         watcher = asyncio.create_task(_watch(reports, progress)) if progress else None
@@ -80,12 +82,13 @@ class _Run:
         spiders: Sequence[type[OutletSpider]],
         reports: Sequence[OutletReport],
         limit: int | None,
+        check: bool,
     ) -> None:
         scrapy_settings = Settings()
         scrapy_settings.setmodule(settings, priority="project")
         self._runner = AsyncCrawlerRunner(scrapy_settings)
         self._jobs = list(zip(spiders, reports, strict=True))
-        self._limit = limit or 0
+        self._arguments = {"limit": limit or 0, "check": "1" if check else ""}
         self._name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
         self._places = asyncio.Semaphore(settings.load().parallel_outlets)
         self._stopping = False
@@ -100,7 +103,7 @@ class _Run:
             began = time.monotonic()
             report.state = "running"
             crawler = self._runner.create_crawler(spider)
-            task = self._runner.crawl(crawler, run=self._name, limit=self._limit)
+            task = self._runner.crawl(crawler, run=self._name, **self._arguments)
             stopping = None
             while not task.done():
                 await asyncio.wait([task], timeout=0.4)

@@ -19,13 +19,13 @@ from crawler.crawl import CLAIM_BATCH, Kept, OutletBusyError, OutletCrawl
 from crawler.errors import UnreachableError, WaitError, in_words, is_final
 from crawler.examine import Context, Examination, ExaminationError
 from crawler.outlet import Outlet
-from crawler.reading import read_source
+from crawler.reading import at_home, read_source
 from crawler.shared import shared
-from crawler.sources import Source
+from crawler.sources import Search, Source
 from extract.article import Page
 from extract.gate import passes
 from storage.links import Link, Outcome
-from storage.models import State
+from storage.models import SeenIn, State
 
 MAX_PAGES = 20  # of one split article
 GONE = (404, 410)
@@ -38,7 +38,7 @@ class OutletSpider(scrapy.Spider):
     `sources`; nothing else is needed. `spare` sources, in order, stand in for one that fails, and
     once a week they are asked what the others missed; those of `past` serve backfills only. `run`
     groups the crawls that were started together, `limit`
-    is the most articles to fetch.
+    is the most articles to fetch, `check` asks the spare sources now.
     """
 
     allowed_domains: ClassVar[list[str]]
@@ -55,9 +55,12 @@ class OutletSpider(scrapy.Spider):
             cls.outlet = replace(cls.outlet, domain=parts.netloc, scheme=parts.scheme)
         cls.allowed_domains = [cls.outlet.hostname]
 
-    def __init__(self, *args: Any, run: str = "", limit: str | int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, run: str = "", limit: str | int = 0, check: str = "", **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.limit = int(limit)
+        self.check = bool(check)
         self._closing: asyncio.Future[None] | None = None
         self.run = run or f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
 
@@ -81,8 +84,28 @@ class OutletSpider(scrapy.Spider):
                 )
 
     async def _read_sources(self) -> None:
-        for source in self.sources:
-            await read_source(self, source)
+        """Read the daily sources; where one fails, the first of the spare ones that does not; and
+        once a week all the spare ones, for what the daily ones missed."""
+        daily = [(source, await read_source(self, source)) for source in self.sources]
+        failed = [f"{source.name}: {error}" for source, error in daily if error]
+        check = bool(self.spare) and (self.check or await self.crawl.is_check_due())
+        stand_in = None
+        for source in self.spare:
+            is_search = isinstance(source, Search)
+            is_needed = bool(failed) and not stand_in and not is_search
+            if not (is_needed or check):
+                continue
+            seen_in = SeenIn.SEARCH if is_search else SeenIn.SPARE
+            error = await read_source(self, source, SeenIn.DAILY if is_needed else seen_in)
+            if is_needed and not error:
+                stand_in = source.name
+        if check:
+            await self.crawl.checked()
+        for problem in failed:
+            if stand_in:
+                self.crawl.remark(f"{problem}; {stand_in} was read instead")
+            else:
+                self.crawl.failed(problem)
 
     async def parse(self, response: Response, link: Link) -> AsyncIterator[Kept]:
         """Examine the page that `link` led to."""
@@ -120,7 +143,9 @@ class OutletSpider(scrapy.Spider):
         address = urls.address(response.url)
         if url == link.url or url is None or address is None:
             return link
-        target = replace(link, url=url, address=address)
+        target = at_home(replace(link, url=url, address=address), self.outlet)
+        if target.url == link.url:
+            return link
         discovery = await self.crawl.record([target], known_before=None, oldest=None)
         return target if discovery.new else None
 
@@ -147,7 +172,9 @@ class OutletSpider(scrapy.Spider):
         if missing:
             outcome = Outcome(link.url, State.FAILED, missing, final=False)
         else:
-            outcome = Outcome(link.url, _state(examination))
+            article = examination.article
+            published = article.published if article else None
+            outcome = Outcome(link.url, _state(examination), published=published)
         return Kept(outcome, examination)
 
     async def _examine(self, pages: Sequence[Page], context: Context) -> Examination:

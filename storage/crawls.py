@@ -1,10 +1,10 @@
 """Crawls: how far each source was read, and what each outlet's crawl gave."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage.links import MAX_URL, upsert
@@ -15,7 +15,9 @@ from storage.models import Crawl, Source, Validator
 class Counts:
     """What one outlet's crawl gave. `links` were listed by its sources, `new` of them unknown;
     `fetched` article pages, `gated` of them without the words any finding has; `findings` new ones;
-    `errors` links and sources that failed. `note` says in one line what went wrong, if anything."""
+    `errors` links and sources that failed. `note` says in one line what went wrong, if anything.
+    `missed` are the new ones that no daily source had listed; `dropped` says how many of what was
+    listed were left out, by why."""
 
     links: int = 0
     new: int = 0
@@ -24,6 +26,8 @@ class Counts:
     findings: int = 0
     errors: int = 0
     note: str | None = None
+    missed: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 def begin(session: Session, run: str, outlet: str, now: datetime) -> int:
@@ -38,14 +42,23 @@ def finish(session: Session, crawl_id: int, counts: Counts, now: datetime) -> No
     """Note what a crawl gave."""
     crawl = session.get_one(Crawl, crawl_id)
     crawl.finished = now
-    for name in ("links", "new", "fetched", "gated", "findings", "errors", "note"):
-        setattr(crawl, name, getattr(counts, name))
+    for name, value in asdict(counts).items():
+        setattr(crawl, name, value)
 
 
 def last_finished(session: Session) -> datetime | None:
     """When the latest crawl of any outlet ended."""
     query = select(Crawl.finished).where(Crawl.finished.is_not(None))
     return session.scalar(query.order_by(Crawl.finished.desc()).limit(1))
+
+
+def first_begun(session: Session, outlet: str) -> datetime | None:
+    """When the first daily crawl of `outlet` that came to its end began."""
+    return session.scalar(
+        select(func.min(Crawl.started)).where(
+            Crawl.outlet == outlet, Crawl.finished.is_not(None), Crawl.backfill_id.is_(None)
+        )
+    )
 
 
 def completed(session: Session, outlet: str, source: str) -> datetime | None:

@@ -11,6 +11,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from extract.article import Article, Clue, Evidence, Page, Place, Verdict
+from extract.copies import fingerprint
 from storage import models
 
 
@@ -42,8 +43,10 @@ class Finding:
     the JSON form.
 
     `published` is aware, with the outlet's offset; `found` and `fetched`, the last time it was
-    fetched, are UTC. `snapshot_sha256` is of the page that this wording was read from, `revision`
-    the number of wordings seen. `story` stays None until stories are told apart.
+    fetched, are UTC. `quiet`: old news, of a backfill or an outlet's first crawl. `same_as` is the
+    finding whose copy it is, on another site or at another address. `snapshot_sha256` is of the
+    page that this wording was read from, `revision` the number of wordings seen. `story` stays None
+    until stories are told apart.
     """
 
     id: int
@@ -70,6 +73,8 @@ class Finding:
     places: tuple[Place, ...]
     evidence: tuple[Evidence, ...]
     paid: bool
+    quiet: bool
+    same_as: int | None
     story: int | None
     snapshot_sha256: str
     revision: int
@@ -96,6 +101,8 @@ def keep(
     verdict: Verdict,
     snapshots: Sequence[Snapshot],
     now: datetime,
+    *,
+    quiet: bool = False,
 ) -> tuple[int, bool]:
     """Store an article that is to be kept, or a new revision of it where its wording changed.
 
@@ -109,7 +116,9 @@ def keep(
     row = session.scalar(select(models.Finding).where(models.Finding.link_id == link.id))
     new = row is None
     if row is None:
-        row = models.Finding(link_id=link.id, outlet=link.outlet, found=now)
+        row = models.Finding(link_id=link.id, outlet=link.outlet, found=now, quiet=quiet)
+        row.fingerprint = fingerprint(models.storable(article.text))
+        row.same_as = _first_of(session, row.fingerprint)
         session.add(row)
     row.fetched = snapshots[0].fetched
     wording = models.storable(article.title), models.storable(article.text)
@@ -121,6 +130,12 @@ def keep(
     row.revisions.append(_revision(len(row.revisions) + 1, article, snapshots))
     session.flush()
     return row.id, new
+
+
+def _first_of(session: Session, mark: str | None) -> int | None:
+    """The first finding with the fingerprint `mark`."""
+    same = select(func.min(models.Finding.id)).where(models.Finding.fingerprint == mark)
+    return session.scalar(same) if mark else None
 
 
 def _describe(row: models.Finding, article: Article, verdict: Verdict) -> None:
@@ -245,6 +260,8 @@ def _finding(row: models.Finding) -> Finding:
         ),
         evidence=tuple(map(_evidence, row.evidence)),
         paid=row.paid,
+        quiet=row.quiet,
+        same_as=row.same_as,
         story=None,
         snapshot_sha256=proof.snapshots[0].sha256,
         revision=len(row.revisions),

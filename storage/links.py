@@ -5,6 +5,7 @@ one takes up what is pending.
 """
 
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from storage.database import reading
-from storage.models import Finding, State, storable
+from storage.models import Finding, SeenIn, State, storable
 from storage.models import Link as Row
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ class Discovery:
     `new` were not known and are pending now, `changed` are findings that their source says were
     modified since, pending again; `unread` counts the links that the source's last complete
     reading cannot have seen; `settled` are those whose outcome is stored already, `skipped` those
-    too old for this crawl.
+    too old for this crawl, `dropped` says how many were left out, by why.
     """
 
     new: list[str] = field(default_factory=list)
@@ -56,6 +57,7 @@ class Discovery:
     settled: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     unread: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
 
 
 def upsert(session: Session, table: type) -> postgresql.Insert | sqlite.Insert:
@@ -72,12 +74,16 @@ def record(
     now: datetime,
     known_before: datetime | None,
     oldest: datetime | None,
+    undated: State = State.PENDING,
+    seen_in: SeenIn = SeenIn.DAILY,
 ) -> Discovery:
-    """Note `links` of `outlet` as pending unless they are known; see `Discovery`.
+    """Note `links` of `outlet`, which `seen_in` lists, as pending unless they are known; see
+    `Discovery`.
 
     Links discovered at or after `known_before` (None: all) count as unread. New ones published
-    before `oldest` are recorded as skipped. Dates before the web or after tomorrow are taken for
-    none; a URL of more than `MAX_URL` bytes is left out.
+    before `oldest` are recorded as skipped; those without a date as `undated`. Dates before the web
+    or after tomorrow are taken for none; a URL of more than `MAX_URL` bytes is left out. What a
+    backfill has yet to fetch the daily crawl takes over.
     """
     discovery = Discovery()
     if session.get_bind().dialect.name == "postgresql":
@@ -87,6 +93,8 @@ def record(
     for link in (_storable(link, now) for link in links):
         if len(link.url.encode()) <= MAX_URL:
             once.setdefault(link.url, link)  # the first twin wins
+        else:
+            discovery.dropped["too long"] += 1
     with session.no_autoflush:  # all changes at the end, in the order of their ids
         for chunk in _chunks(list(once)):
             rows = {row.url: row for row in session.scalars(select(Row).where(Row.url.in_(chunk)))}
@@ -94,9 +102,13 @@ def record(
             for url in chunk:
                 link, row = once[url], rows.get(url)
                 if row is None:
-                    too_old = bool(oldest and link.published and link.published < oldest)
-                    fresh.append((link, State.SKIPPED if too_old else State.PENDING))
+                    fresh.append((link, _first_state(link, oldest, undated)))
                     continue
+                if not row.seen_in & seen_in:
+                    row.seen_in |= seen_in
+                if row.backfill_id and row.state == State.PENDING and seen_in == SeenIn.DAILY:
+                    row.backfill_id = None
+                    discovery.new.append(url)
                 if row.state == State.SKIPPED:
                     discovery.skipped.append(url)
                     continue
@@ -111,8 +123,14 @@ def record(
                 elif row.published is None and link.published:  # the first source did not know
                     row.published = link.published
             if fresh:
-                _insert(session, outlet, fresh, now, discovery)
+                _insert(session, outlet, fresh, now, seen_in, discovery)
     return discovery
+
+
+def _first_state(link: Link, oldest: datetime | None, undated: State) -> State:
+    if link.published is None:
+        return undated
+    return State.SKIPPED if oldest and link.published < oldest else State.PENDING
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -138,6 +156,7 @@ def _insert(
     outlet: str,
     fresh: Sequence[tuple[Link, State]],
     now: datetime,
+    seen_in: SeenIn,
     discovery: Discovery,
 ) -> None:
     insert = upsert(session, Row).on_conflict_do_nothing().returning(Row.url, Row.state)
@@ -151,6 +170,7 @@ def _insert(
             "published": link.published,
             "modified": link.modified,
             "attempts": 0,
+            "seen_in": seen_in,
         }
         for link, state in fresh
     ]
@@ -160,11 +180,17 @@ def _insert(
     discovery.unread += sum(state == State.PENDING for _, state in fresh)
 
 
-def pending(session: Session, outlet: str, limit: int) -> list[Link]:
-    """What is to be fetched of `outlet`, the newest first."""
+def pending(
+    session: Session, outlet: str, limit: int, backfill_id: int | None = None
+) -> list[Link]:
+    """What is to be fetched of `outlet` by the daily crawl, or by a backfill, the newest first."""
     rows = session.execute(
         select(Row, _IS_FINDING)
-        .where(Row.outlet == outlet, Row.state == State.PENDING)
+        .where(
+            Row.outlet == outlet,
+            Row.state == State.PENDING,
+            Row.backfill_id.is_not_distinct_from(backfill_id),
+        )
         .order_by(Row.published.desc().nulls_last(), Row.id)
         .limit(limit)
     )
@@ -174,12 +200,13 @@ def pending(session: Session, outlet: str, limit: int) -> list[Link]:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one fetched link. `error` says why where `state` is FAILED; `final`: trying
-    it again is no use."""
+    it again is no use. `published` is what its page says, for links whose source gave no date."""
 
     url: str
     state: State
     error: str | None = None
     final: bool = True
+    published: datetime | None = None
 
 
 def settle(session: Session, outcomes: Sequence[Outcome], now: datetime) -> list[str]:
@@ -205,6 +232,7 @@ def settle(session: Session, outcomes: Sequence[Outcome], now: datetime) -> list
         for row, found in rows:
             outcome = by_url[row.url]
             row.error = outcome.error
+            row.published = row.published or outcome.published
             if outcome.state == State.FAILED:
                 row.attempts += 1
                 if not outcome.final and row.attempts < MAX_ATTEMPTS:

@@ -1,0 +1,17 @@
+"""Copies: the same text on another site or at another address."""
+
+import hashlib
+
+LONGEST = 5  # paragraphs that must be the same
+LEAST = 300  # letters and digits; less than that may be the same by chance
+
+
+def fingerprint(text: str) -> str | None:
+    """The same for an article and its copies, None where the text is too short to tell.
+
+    It is of the longest paragraphs but the first: datelines, bylines and what a site adds at the
+    end differ from copy to copy. Spaces, punctuation and case do not count."""
+    lines = ["".join(filter(str.isalnum, line.casefold())) for line in text.splitlines()[1:]]
+    longest = sorted(sorted(lines, key=len, reverse=True)[:LONGEST])
+    whole = "\n".join(longest)
+    return hashlib.sha256(whole.encode()).hexdigest() if len(whole) >= LEAST else None
