@@ -292,7 +292,8 @@ class OutletCrawl:
 
     def drop(self, left_out: Mapping[str, int]) -> None:
         """Count what was listed and left out, by why."""
-        self.counts = replace(self.counts, dropped=Counter(self.counts.dropped) + Counter(left_out))
+        total = Counter(self.counts.dropped) + Counter(left_out)
+        self.counts = replace(self.counts, dropped=dict(total))
 
     def failed(self, reason: str) -> None:
         """Count an error; the first one's reason is the report's note."""
