@@ -33,6 +33,7 @@ from itertools import cycle
 from pathlib import Path
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -344,18 +345,35 @@ def main(sizes: tuple[int, ...], articles: int, polite: bool, as_json: bool) -> 
             )
         )
         return
-    table = Table(title="Daily crawls" + (", at polite speed" if polite else ""))
-    table.add_column("", no_wrap=True)
-    columns = ("outlets", "requests", "304", "MB", "s", "CPU s", "own", "workers", "redis", "all")
-    for name in columns:
-        table.add_column(name, justify="right")
+    _print(by_day, slopes)
+
+
+def _print(by_day: dict[str, dict[int, Cost]], slopes: dict[str, dict[str, float]]) -> None:
+    table = Table(box=box.SIMPLE, padding=0)
+    for name in (
+        "",
+        "outlets",
+        "asked",
+        "304",
+        "MB",
+        "s",
+        "CPU s",
+        "own",
+        "workers",
+        "redis",
+        "all",
+    ):
+        table.add_column(name, justify="right", no_wrap=True, min_width=6)
     for day, costs in by_day.items():
         for outlets, cost in costs.items():
             table.add_row(day, str(outlets), *_cells(asdict(cost), 0))
         if slopes:
-            table.add_row("", "each", *_cells(slopes[day], 3), end_section=True)
-    Console(width=100).print(table)
-    print("MB: of answers. own … all: peaks of memory in MB. each: with each outlet more.")
+            table.add_row("", "+ 1", *_cells(slopes[day], 3))
+        table.add_section()
+    Console().print(table)
+    print(
+        "304: feeds unchanged; MB: of answers; own … all: peaks of memory, MB; + 1: each one more."
+    )
     if errors := sum(cost.errors for costs in by_day.values() for cost in costs.values()):
         print(f"{errors} errors.")
 
