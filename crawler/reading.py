@@ -89,7 +89,7 @@ class Reading:
         except ExaminationError as error:
             raise SourceError(str(error)) from error
 
-    async def offer(self, links: Iterable[Link]) -> bool:
+    async def offer(self, links: Iterable[Link], page: int | None = None) -> bool:
         listed = list(links)
         own = [at_home(link, self.outlet) for link in listed if self.outlet.owns(link.address)]
         self.listed += len(listed)

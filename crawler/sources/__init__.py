@@ -6,7 +6,7 @@ all of a page was known to the last complete reading.
 
 from crawler.sources.feed import Feed
 from crawler.sources.index import Index
-from crawler.sources.pages import TERMS, Archive, Search
+from crawler.sources.pages import TERMS, Archive, DateArchive, Search
 from crawler.sources.reader import Reader, Source, SourceError
 from crawler.sources.sitemap import Sitemap
 from crawler.sources.wordpress import WordPress
@@ -14,6 +14,7 @@ from crawler.sources.wordpress import WordPress
 __all__ = [
     "TERMS",
     "Archive",
+    "DateArchive",
     "Feed",
     "Index",
     "Reader",

@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo
 import feedparser
 
 from crawler.outlet import WIB, WIT, WITA
-from crawler.sources.reader import Reader, SourceError, make_links, read_back
+from crawler.sources.reader import PAST_THE_END, Reader, SourceError, make_links, read_back
 from crawler.sources.xml import refuse_entities
 from storage.links import Link
 
 # "+0700", "Z", "GMT", "AM" is none; a day at the end, as in 15-05-2024, neither
 _ZONE = re.compile(r"(?<=:\d\d)(?:[.,]\d+)?\s*([A-Z]{1,4}|[+-]\d\d:?\d\d)\s*$")
 _REFERENCE = re.compile(rb"&#(?:x([0-9a-f]+)|([0-9]+));?", re.IGNORECASE)
+MAX_LEAP = 50_000  # pages
 _OUR_ZONES = {"WIB": WIB, "WITA": WITA, "WIT": WIT}  # feedparser takes them for UTC
 
 
@@ -27,36 +28,118 @@ _OUR_ZONES = {"WIB": WIB, "WITA": WITA, "WIT": WIT}  # feedparser takes them for
 class Feed:
     """A feed at `path`. `pages` is the path of its further pages, where it has them: by the page's
     number {page} (2 and up), as "/feed/?paged={page}", or by the number of its first entry {start},
-    with `per_page` entries a page."""
+    with `per_page` entries a page.
+
+    `window` is the path of its entries of a part of the past, where it can be asked for them: from
+    {since} until {until} (RFC 3339), or of the {year} and {month} (two digits) that `since` lies in
+    at the outlet; with {page} (1 and up) or {start}, with `window_per_page` entries a page. Without
+    it a backfill pages back to its window, by leaps where the pages are dated."""
 
     path: str
     pages: str | None = None
     per_page: int = 25
+    window: str | None = None
+    window_per_page: int = 150  # the most that Blogger gives
 
     @property
     def name(self) -> str:
         return f"feed {self.path}"
 
     async def read(self, reader: Reader) -> None:
+        if reader.until and self.window:
+            await read_back(reader, self._in_window(reader, self.window, reader.until))
+            return
+        if reader.until and reader.first_page == 1:
+            reader.first_page = await self._first_page(reader, reader.until)
         await read_back(reader, self._pages(reader))
 
     async def _pages(self, reader: Reader) -> AsyncIterator[Sequence[Link]]:
-        for page in count(1):
-            path = self.path
-            if page > 1:
-                if not self.pages:
-                    return
-                path = self.pages.format(page=page, start=(page - 1) * self.per_page + 1)
-            response = await reader.fetch(reader.outlet.url(path), conditional=page == 1)
-            if response is None:
+        for page in count(reader.first_page):
+            links = await self._page(reader, page)
+            if links is None:
                 return
-            links = await reader.parse(_links, response.body, response.url, reader.outlet.zone)
             if page == 1 and not links:
                 raise SourceError("it lists no article")
             yield links
 
+    async def _page(self, reader: Reader, page: int) -> list[Link] | None:
+        """The links of one page; None where there is none, or nothing new on it."""
+        path: str | None = self.path
+        if page > 1:
+            start = (page - 1) * self.per_page + 1
+            path = self.pages and self.pages.format(page=page, start=start)
+        return await _fetch(reader, path, conditional=page == 1) if path else None
 
-def _links(body: bytes, url: str, zone: ZoneInfo) -> list[Link]:
+    async def _first_page(self, reader: Reader, until: datetime) -> int:
+        """The page on which a backfill's window begins, or one before it: pages ahead are looked at
+        in doubling steps until one reaches the window, then the gap is halved."""
+
+        first: list[Link] | None = None
+
+        async def is_newer(page: int) -> bool:
+            nonlocal first
+            try:
+                links = await self._page(reader, page)
+            except SourceError as error:
+                if page == 1 or error.status not in PAST_THE_END:
+                    raise
+                return False
+            if page > 1 and links == first:  # it knows no pages
+                return False
+            first = links if page == 1 else first
+            dates = sorted(link.published for link in links or () if link.published)
+            return len(dates) > 1 and dates[1] >= until  # the oldest one may be a sticky post
+
+        newer, reached = 0, 1
+        while reached <= MAX_LEAP and await is_newer(reached):
+            newer, reached = reached, reached * 2
+        while reached - newer > 1:
+            middle = (newer + reached) // 2
+            if await is_newer(middle):
+                newer = middle
+            else:
+                reached = middle
+        return max(newer, 1)
+
+    async def _in_window(
+        self, reader: Reader, window: str, until: datetime
+    ) -> AsyncIterator[Sequence[Link]]:
+        since = reader.since.astimezone(reader.outlet.zone)
+        for page in count(reader.first_page):
+            path = window.format(
+                since=_rfc3339(since),
+                until=_rfc3339(until),
+                year=f"{since:%Y}",
+                month=f"{since:%m}",
+                page=page,
+                start=(page - 1) * self.window_per_page + 1,
+            )
+            try:
+                links = await _fetch(reader, path)
+            except SourceError as error:
+                if error.status not in PAST_THE_END:
+                    raise
+                return  # so WordPress answers where there is nothing
+            if not links:
+                return
+            yield links
+            if "{page}" not in window and "{start}" not in window:
+                return
+
+
+async def _fetch(reader: Reader, path: str, *, conditional: bool = False) -> list[Link] | None:
+    response = await reader.fetch(reader.outlet.url(path), conditional=conditional)
+    if response is None:
+        return None
+    return await reader.parse(feed_links, response.body, response.url, reader.outlet.zone)
+
+
+def _rfc3339(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def feed_links(body: bytes, url: str, zone: ZoneInfo) -> list[Link]:
+    """The links of an RSS or Atom feed. Raises SourceError where it is none."""
     refuse_entities(body)
     # the flags keep feedparser from cleaning HTML that is never looked at
     body = _REFERENCE.sub(_character, body)

@@ -1,36 +1,50 @@
-"""Pages for readers that list articles: the site's own search, and archive or index pages."""
+"""Pages for readers that list articles: the site's own search, archives, and archives by date."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from itertools import count
+from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
 from parsel import Selector
 
-from crawler.sources.reader import Reader, SourceError, make_links, read_back
+from crawler.sources.feed import feed_links
+from crawler.sources.reader import PAST_THE_END, Reader, SourceError, make_links, read_back
+from crawler.sources.shape import article_links
+from crawler.sources.window import months
 from storage.links import Link
+
+if TYPE_CHECKING:
+    from scrapy.http import TextResponse
 
 # a quarter of the findings never say "netral"
 TERMS = ("netralitas", "netral", "bawaslu", "kampanye", "pilkada", "pemilu", "politik praktis")
+
+LinksOf = Callable[["TextResponse"], Awaitable[list[Link]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
     """The site's search: `path` with {term} and, where it has pages, {page} (1 and up). `hits` is a
     CSS selector of the links to the articles found, and only those: an empty search may still show
-    others."""
+    others. Without `hits` the answer is a feed, as that of "/?s={term}&feed=rss2&paged={page}"."""
 
     path: str
-    hits: str
+    hits: str | None
     terms: tuple[str, ...] = TERMS
 
     @property
     def name(self) -> str:
-        return f"search {self.path}"
+        """A search for one term only is called by it."""
+        term = quote_plus(self.terms[0]) if len(self.terms) == 1 else "{term}"
+        return f"search {self.path.replace('{term}', term)}"
 
     async def read(self, reader: Reader) -> None:
+        links_of = _feed(reader) if self.hits is None else _html(reader, self.hits)
         for term in self.terms:
-            await read_back(reader, _pages(reader, self.path, self.hits, quote_plus(term)))
+            path = self.path.replace("{term}", quote_plus(term))
+            await read_back(reader, _pages(reader, path, links_of, reader.first_page))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +63,86 @@ class Archive:
         await read_back(reader, self._pages(reader))
 
     async def _pages(self, reader: Reader) -> AsyncIterator[Sequence[Link]]:
-        empty = True
-        async for links in _pages(reader, self.path, self.links):
+        empty = reader.first_page == 1
+        links_of = _html(reader, self.links)
+        async for links in _pages(reader, self.path, links_of, reader.first_page):
             if empty and not links:
                 raise SourceError(f"nothing on it fits {self.links!r}")
             empty = False
             yield links
 
 
+@dataclass(frozen=True, slots=True)
+class DateArchive:
+    """Listings of one day each, or of one month where `path` has no {day}: `path` with {year},
+    {month} and {day} (with leading zeros) and, where it has pages, {page} (1 and up). `links` is a
+    CSS selector of the links to the articles; without it they are told by their shape. A listing
+    that is not there is empty."""
+
+    path: str
+    links: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"date archive {self.path}"
+
+    async def read(self, reader: Reader) -> None:
+        for number, day in enumerate(self._days(reader), 1):
+            if number < reader.first_page:
+                continue
+            path = self.path
+            for field, code in (("{year}", "%Y"), ("{month}", "%m"), ("{day}", "%d")):
+                path = path.replace(field, day.strftime(code))
+            await self._read_listing(reader, path)
+            await reader.offer((), number)
+
+    def _days(self, reader: Reader) -> Iterator[datetime]:
+        """The days of the reader's window, the newest first, or the beginnings of its months."""
+        zone = reader.outlet.zone
+        until = reader.until or datetime.now(UTC)
+        if "{day}" not in self.path:
+            yield from (begin for begin, _ in months(reader.since, until, zone))
+            return
+        last = (until - timedelta(microseconds=1)).astimezone(zone)
+        day = datetime.combine(last, time.min, zone)
+        while day + timedelta(days=1) > reader.since:
+            yield day
+            day -= timedelta(days=1)
+
+    async def _read_listing(self, reader: Reader, path: str) -> None:
+        last: Sequence[Link] = ()
+        try:
+            async for links in _pages(reader, path, _html(reader, self.links), 1):
+                if not links or links == last:
+                    return
+                await reader.offer(links)
+                last = links
+        except SourceError as error:
+            if error.status not in PAST_THE_END:
+                raise
+
+
 async def _pages(
-    reader: Reader, path: str, links: str, term: str = ""
-) -> AsyncIterator[Sequence[Link]]:
-    for page in count(1):
-        response = await reader.fetch(reader.outlet.url(path.format(term=term, page=page)))
+    reader: Reader, path: str, links_of: LinksOf, first: int
+) -> AsyncIterator[list[Link]]:
+    for page in count(first):
+        response = await reader.fetch(reader.outlet.url(path.replace("{page}", str(page))))
         assert response  # it was not asked conditionally
-        yield await reader.parse(_links, response.text, response.url, links)
+        yield await links_of(response)
         if "{page}" not in path:
             return
+
+
+def _feed(reader: Reader) -> LinksOf:
+    """Reads a page's links as a feed's."""
+    return lambda page: reader.parse(feed_links, page.body, page.url, reader.outlet.zone)
+
+
+def _html(reader: Reader, selector: str | None) -> LinksOf:
+    """Reads the links that fit `selector`, or those that look like articles."""
+    if selector is None:
+        return lambda page: reader.parse(article_links, page.text, page.url)
+    return lambda page: reader.parse(_links, page.text, page.url, selector)
 
 
 def _links(html: str, url: str, selector: str) -> list[Link]:

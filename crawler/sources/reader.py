@@ -56,9 +56,12 @@ class Reader(Protocol):
         as hostile as any page. Raises SourceError where the function does."""
         ...
 
-    async def offer(self, links: Iterable[Link]) -> bool:
+    async def offer(self, links: Iterable[Link], page: int | None = None) -> bool:
         """Take the links of one page; whether the last complete reading cannot have seen one of
-        them, so that reading on is worth it."""
+        them, or a backfill's window may go on, so that reading on is worth it.
+
+        `page` is which page of the listing is read with them: a backfill that is cut short goes on
+        behind it. It may end the reading here by raising what is no SourceError."""
         ...
 
     def forget(self, url: str) -> None:
@@ -81,21 +84,24 @@ class Source(Protocol):
 
 
 async def read_back(reader: Reader, pages: AsyncIterator[Sequence[Link]]) -> None:
-    """Offer the links of one page after another, until all of a page are known, the pages end, or
-    one repeats the page before it, as listings do that know no pages."""
+    """Offer the links of one page after another, from `reader.first_page` on, until all of a page
+    are known, the pages end, or one repeats the page before it, as listings do that know no pages.
+    """
     last: Sequence[Link] | None = None
-    read = undated = 0
+    number, undated = reader.first_page, 0
     try:
         async for links in pages:
-            if links == last or not await reader.offer(links):
+            if links == last or not await reader.offer(links, number):
                 return
             last = links
-            read += 1
+            number += 1
             undated += not any(link.published for link in links)
-            if read >= reader.max_pages or undated >= reader.max_undated_pages:
+            if number - reader.first_page >= reader.max_pages:
+                return
+            if undated >= reader.max_undated_pages:
                 return
     except SourceError as error:
-        if last is None or error.status not in PAST_THE_END:
+        if number == 1 or error.status not in PAST_THE_END:
             raise
 
 

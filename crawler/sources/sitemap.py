@@ -11,6 +11,7 @@ from lxml import etree
 
 from crawler import urls
 from crawler.sources.reader import MAX_LINKS, Reader, SourceError, make_links
+from crawler.sources.window import span_of_listing
 from crawler.sources.xml import refuse_entities
 
 MAX_DEPTH = 3
@@ -38,7 +39,8 @@ class _Entry:
 @dataclass(frozen=True, slots=True)
 class Sitemap:
     """A sitemap at `path`, or an index of sitemaps. What lies before the reading's window is left
-    out by its date; an index whose entries have none is read whole each time."""
+    out by its date; an index whose entries have none is read whole each time. A backfill also
+    passes over those whose names say another month."""
 
     path: str
 
@@ -49,33 +51,52 @@ class Sitemap:
     async def read(self, reader: Reader) -> None:
         await self._read(reader, reader.outlet.url(self.path), depth=1)
 
-    async def _read(self, reader: Reader, url: str, depth: int) -> None:
+    async def _read(self, reader: Reader, url: str, depth: int, page: int | None = None) -> None:
         response = await reader.fetch(url, conditional=True)
         if response is None:
             return
         is_index, entries = await reader.parse(_parse, response.body, url, reader.outlet.zone)
         recent = [e for e in entries if not e.latest or e.latest >= reader.since]
         if not is_index:
-            await reader.offer(make_links(url, ((e.url, e.published, e.modified) for e in recent)))
+            listed = ((e.url, e.published, e.modified) for e in recent)
+            await reader.offer(make_links(url, listed), page)
             return
         if any(e.modified is None for e in entries):
             reader.forget(url)  # it stays the same when its sitemaps change
         if depth == MAX_DEPTH:
             raise SourceError(f"its indexes are nested more than {MAX_DEPTH} deep")
-        own = [e for e in recent if reader.outlet.owns(e.url) and not _is_of_others(e.url)]
+        own = [
+            e
+            for e in recent
+            if reader.outlet.owns(e.url)
+            and not _is_of_others(e.url)
+            and not _is_outside(e.url, reader)
+        ]
         failed = None
-        for entry in _newest_first(own)[: reader.max_pages]:
+        # a backfill counts the sitemaps of the first index as its pages
+        start = reader.first_page if depth == 1 else 1
+        for number, entry in list(enumerate(_newest_first(own), 1))[start - 1 :][
+            : reader.max_pages
+        ]:
             try:
-                await self._read(reader, entry.url, depth + 1)
+                await self._read(reader, entry.url, depth + 1, number if depth == 1 else None)
             except SourceError as error:  # the others are read all the same
                 failed = failed or SourceError(f"{entry.url}: {error}", error.status)
         if failed:
             raise failed
+        if page:
+            await reader.offer((), page)
 
 
 def _is_of_others(url: str) -> bool:
     """Whether a sitemap's name says that it lists no articles."""
     return bool(_NO_ARTICLES.search(urlsplit(urls.canonical(url) or "").path))
+
+
+def _is_outside(url: str, reader: Reader) -> bool:
+    """Whether a sitemap's name says that all it lists lies outside a backfill's window."""
+    span = span_of_listing(url, reader.outlet.zone) if reader.until else None
+    return bool(span and reader.until and (span[1] <= reader.since or span[0] >= reader.until))
 
 
 def _newest_first(entries: list[_Entry]) -> list[_Entry]:

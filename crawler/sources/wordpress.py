@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +14,7 @@ from crawler.sources.reader import Reader, SourceError, make_links, read_back
 from storage.links import Link
 
 PER_PAGE = 100  # the most that WordPress gives
+MARGIN = timedelta(hours=15)  # old ones compare with the site's local time, whatever the zone asked
 
 
 class _Post(BaseModel):
@@ -26,7 +27,7 @@ class _Post(BaseModel):
 class WordPress:
     """The posts that /wp-json/ lists: those published since the last reading, then those modified
     since. WordPress sends no validators here, so a reading without news costs two small answers.
-    """
+    A backfill asks for those published within its window."""
 
     path: str = "/wp-json/wp/v2/posts"
 
@@ -35,7 +36,11 @@ class WordPress:
         return f"wordpress {self.path}"
 
     async def read(self, reader: Reader) -> None:
-        since = reader.since.isoformat(timespec="seconds").replace("+00:00", "Z")
+        if reader.until:
+            window = {"after": _iso(reader.since - MARGIN), "before": _iso(reader.until + MARGIN)}
+            await read_back(reader, self._pages(reader, {**window, "orderby": "date"}))
+            return
+        since = _iso(reader.since)
         await read_back(reader, self._pages(reader, {"after": since, "orderby": "date"}))
         if reader.completed:
             modified = {"modified_after": since, "orderby": "modified"}
@@ -44,7 +49,7 @@ class WordPress:
     async def _pages(
         self, reader: Reader, window: Mapping[str, str]
     ) -> AsyncIterator[Sequence[Link]]:
-        for page in count(1):
+        for page in count(reader.first_page):
             query = {
                 **window,
                 "order": "desc",
@@ -59,6 +64,10 @@ class WordPress:
             yield links
             if not full:
                 return
+
+
+def _iso(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _links(body: bytes, url: str) -> tuple[list[Link], bool]:
