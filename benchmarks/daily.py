@@ -349,21 +349,10 @@ def main(sizes: tuple[int, ...], articles: int, polite: bool, as_json: bool) -> 
 
 
 def _print(by_day: dict[str, dict[int, Cost]], slopes: dict[str, dict[str, float]]) -> None:
-    table = Table(box=box.SIMPLE, padding=0)
-    for name in (
-        "",
-        "outlets",
-        "asked",
-        "304",
-        "MB",
-        "s",
-        "CPU s",
-        "own",
-        "workers",
-        "redis",
-        "all",
-    ):
-        table.add_column(name, justify="right", no_wrap=True, min_width=6)
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    columns = ("", "outlets", "asked", "304", "MB", "seconds", "CPU", "own", "workers", "all")
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
     for day, costs in by_day.items():
         for outlets, cost in costs.items():
             table.add_row(day, str(outlets), *_cells(asdict(cost), 0))
@@ -372,7 +361,8 @@ def _print(by_day: dict[str, dict[int, Cost]], slopes: dict[str, dict[str, float
         table.add_section()
     Console().print(table)
     print(
-        "304: feeds unchanged; MB: of answers; own … all: peaks of memory, MB; + 1: each one more."
+        "asked: requests; 304: feeds unchanged; MB: of answers; seconds, CPU seconds; own, workers,\n"
+        "all: peaks of memory in MB; + 1: with each outlet more."
     )
     if errors := sum(cost.errors for costs in by_day.values() for cost in costs.values()):
         print(f"{errors} errors.")
@@ -388,7 +378,7 @@ def _cells(figures: dict[str, float], digits: int) -> list[str]:
         number("received", MB, max(digits, 1)),
         number("seconds", places=max(digits, 1)),
         number("cpu", places=max(digits, 1)),
-        *(number(name, MB) for name in ("own", "workers", "redis", "memory")),
+        *(number(name, MB) for name in ("own", "workers", "memory")),
     ]
 
 
