@@ -357,11 +357,11 @@ def _print(by_day: dict[str, dict[int, Cost]], slopes: dict[str, dict[str, float
         for outlets, cost in costs.items():
             table.add_row(day, str(outlets), *_cells(asdict(cost), 0))
         if slopes:
-            table.add_row("", "+ 1", *_cells(slopes[day], 3))
+            table.add_row("", "+ 1", *_cells(slopes[day], 2))
         table.add_section()
     Console().print(table)
     print(
-        "asked: requests; 304: feeds unchanged; MB: of answers; seconds, CPU seconds; own, workers,\n"
+        "asked: requests; 304: feeds unchanged; MB: of answers; CPU: seconds of it; own, workers,\n"
         "all: peaks of memory in MB; + 1: with each outlet more."
     )
     if errors := sum(cost.errors for costs in by_day.values() for cost in costs.values()):
