@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from cli import crawling, doctor, findings, texts
+from cli import coverage, crawling, doctor, findings, texts, warc
 from cli.inputs import InputError
 
 
@@ -27,8 +27,10 @@ for command in (
     crawling.crawl,
     findings.findings,
     findings.finding,
+    coverage.coverage,
     texts.extract,
     texts.judge,
+    warc.warc,
     crawling.run,
     doctor.doctor,
 ):

@@ -1,0 +1,169 @@
+"""A large file on the web, read as if it were here.
+
+Scrapy holds an answer in memory, whole; an archive's files have a gigabyte. urllib3 is there with
+trafilatura, streams, retries and heeds Retry-After.
+"""
+
+import io
+import time
+from typing import Any
+
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+from urllib3.util import Retry, Timeout
+
+import settings
+from crawler.middlewares import MAX_WAIT_SECONDS, is_public
+
+MAX_BYTES = 20 * 1024**3
+ATTEMPTS = 5  # in a row without a byte
+LEAST_RATE = 1000  # bytes a second, on average, once the first minute is over
+
+
+class RemoteError(Exception):
+    """The file cannot be had; its text says why, in a few words."""
+
+
+class Remote(io.RawIOBase):
+    """The file at `url`, from its beginning or from where `seek` says; where the connection breaks
+    it goes on where it was. `size` is its length in bytes, where the server says it.
+
+    A private address is refused, unless they are allowed. Raises RemoteError, from its beginning
+    on."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._settings = settings.load()
+        self._pools = PoolManager(
+            headers={"User-Agent": self._settings.user_agent, "Accept-Encoding": "identity"},
+            timeout=Timeout(self._settings.timeout),
+            retries=Retry(
+                total=ATTEMPTS,
+                redirect=settings.REDIRECT_MAX_TIMES,
+                status_forcelist=(429, 500, 502, 503, 504),
+                backoff_factor=max(self._settings.delay, 0.01),
+                retry_after_max=MAX_WAIT_SECONDS,
+                raise_on_status=False,
+            ),
+        )
+        self._pools.pool_classes_by_scheme = {"http": _Http, "https": _Https}
+        self._began = time.monotonic()
+        self._taken = 0
+        self._position = 0
+        self._validator: str | None = None
+        self._answer: BaseHTTPResponse | None = None
+        first = self._ask()
+        length = first.headers.get("Content-Length", "")
+        self.size = int(length) if length.isdecimal() else None
+        self._validator = first.headers.get("ETag")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence != io.SEEK_SET:
+            raise io.UnsupportedOperation("only from the beginning")
+        if offset != self._position:
+            self._drop()
+            self._position = offset
+        return offset
+
+    def readinto(self, buffer: Any) -> int:
+        if self.size is not None and self._position >= self.size:
+            return 0
+        reason = ""
+        for attempt in range(ATTEMPTS):
+            try:
+                data = (self._answer or self._ask()).read(len(buffer))
+            except HTTPError as error:
+                self._drop()
+                reason = _in_words(error)
+                time.sleep(attempt * self._settings.delay)
+                continue
+            buffer[: len(data)] = data
+            self._position += len(data)
+            self._taken += len(data)
+            self._check()
+            return len(data)
+        raise RemoteError(f"it broke off: {reason}")
+
+    def close(self) -> None:
+        self._drop()
+        self._pools.clear()
+        super().close()
+
+    def _drop(self) -> None:
+        if self._answer:
+            self._answer.close()
+        self._answer = None
+
+    def _ask(self) -> BaseHTTPResponse:
+        """Ask for the file from the position on."""
+        headers = dict(self._pools.headers)
+        if self._position:
+            headers["Range"] = f"bytes={self._position}-"
+            if self._validator and not self._validator.startswith("W/"):
+                headers["If-Range"] = self._validator
+        try:
+            answer = self._pools.request(
+                "GET", self._url, headers=headers, preload_content=False, decode_content=False
+            )
+        except HTTPError as error:
+            raise RemoteError(_in_words(error)) from None
+        if answer.status != (206 if self._position else 200):
+            answer.close()
+            if answer.status == 200:
+                raise RemoteError("it changed meanwhile, or cannot be read in parts")
+            raise RemoteError(f"HTTP {answer.status}")
+        self._answer = answer
+        return answer
+
+    def _check(self) -> None:
+        if self._taken > MAX_BYTES:
+            raise RemoteError(f"it is larger than {MAX_BYTES // 1024**3} GB")
+        seconds = time.monotonic() - self._began
+        if seconds > 60 and self._taken < LEAST_RATE * seconds:
+            raise RemoteError("it comes too slowly")
+
+
+def _in_words(error: Exception) -> str:
+    cause = getattr(error, "reason", None) or error
+    return " ".join(str(cause).split())[-200:]
+
+
+def _refuse_private(connection: HTTPConnection) -> None:
+    """Close a connection that led to a private address before anything is asked over it: whatever
+    name it was, and wherever a redirect led."""
+    if settings.load().allow_private_addresses or not connection.sock:
+        return
+    address = connection.sock.getpeername()[0]
+    if not is_public(address):
+        connection.close()
+        raise RemoteError(f"{connection.host} is at a private address")
+
+
+class _HttpConnection(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        _refuse_private(self)
+
+
+class _HttpsConnection(HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        _refuse_private(self)
+
+
+class _Http(HTTPConnectionPool):
+    ConnectionCls = _HttpConnection
+
+
+class _Https(HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection

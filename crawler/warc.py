@@ -1,0 +1,209 @@
+"""WARC files: what an archive kept of the whole web, and in it the pages of our outlets."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+
+from fastwarc.stream_io import BrotliReader, ChunkedReader, GzipReader, WarcReader, ZstdReader
+from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+from w3lib.encoding import http_content_type_encoding
+
+import settings
+from crawler import urls
+from crawler.reading import at_home
+from crawler.spider import OutletSpider
+from extract.article import Page
+from storage.links import Link
+
+# what a file, or a part of one that can be read by itself, begins with
+_MARKS = (b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"WARC/1.")
+_HTML = ("", "text/html", "application/xhtml+xml")
+_CHUNK = 1024**2
+MAX_FRUITLESS = 1000  # beginnings tried in a row after a damaged place
+
+
+class WarcError(Exception):
+    """A file that is no WARC file; its text is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """A page as an archive kept it, the link it stands for and whose it is; the page's `fetched` is
+    when the archive fetched it."""
+
+    spider: type[OutletSpider]
+    link: Link
+    page: Page
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was read so far: `records` of any kind, those `broken` (damaged, cut off, too large),
+    pages of the outlets that are `outside` the window or `other` than whole HTML pages."""
+
+    records: int = 0
+    broken: int = 0
+    outside: int = 0
+    other: int = 0
+
+
+class Wanted:
+    """The pages that are asked for: those of the outlets of `spiders` that were captured from
+    `since` until `until` (aware; None: without end)."""
+
+    def __init__(
+        self,
+        spiders: Sequence[type[OutletSpider]],
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        self._since = since
+        self._until = until
+        self._by_host: dict[str, list[type[OutletSpider]]] = {}
+        for spider in spiders:
+            outlet = spider.outlet
+            for domain in (outlet.domain, *outlet.twins):
+                host = urls.host(f"{outlet.scheme}://{domain}/")
+                self._by_host.setdefault(host, []).append(spider)
+
+    def whose(self, url: str) -> tuple[type[OutletSpider], Link] | None:
+        """The outlet that `url` belongs to, and the link it stands for; None where it is nobody's,
+        or a front page."""
+        canonical, address = urls.canonical(url), urls.address(url)
+        if canonical is None or address is None or urls.is_front_page(canonical):
+            return None
+        for spider in self._by_host.get(urls.host(url), ()):
+            if spider.outlet.publishes(url):
+                link = Link(canonical, address, urls.date_in(canonical))
+                return spider, at_home(link, spider.outlet)
+        return None
+
+    def covers(self, captured: datetime) -> bool:
+        """Whether the window does."""
+        return not (
+            (self._since and captured < self._since) or (self._until and captured >= self._until)
+        )
+
+
+def records(stream: BinaryIO, wanted: Wanted, tally: Tally) -> Iterator[Archived]:
+    """The wanted pages in a WARC file, plain or compressed (gzip, zstd), and the count of the rest.
+
+    What is damaged is counted and left out: reading goes on at the next place where a record may
+    begin, so `stream` must be able to seek. Raises WarcError where it is no WARC file, and what
+    `stream` raises."""
+    mark = _mark(stream)
+    start: int | None = 0
+    fruitless = 0
+    while start is not None and fruitless < MAX_FRUITLESS:
+        stream.seek(start)
+        try:
+            for record in ArchiveIterator(
+                stream, record_types=WarcRecordType.any_type, parse_http=False
+            ):
+                start, fruitless = record.stream_pos, 0
+                tally.records += 1
+                if record.record_type == WarcRecordType.response:
+                    archived = _archived(record, wanted, tally)
+                    if archived:
+                        yield archived
+            return
+        except OSError as error:
+            if error.errno:  # of the disk, not of what is written there
+                raise
+        tally.broken += not fruitless
+        fruitless += 1
+        start = _find(stream, mark, start + 1)
+
+
+def _mark(stream: BinaryIO) -> bytes:
+    beginning = stream.read(max(map(len, _MARKS)))
+    for mark in _MARKS:
+        if beginning.startswith(mark):
+            return mark
+    raise WarcError("it is not a WARC file")
+
+
+def _find(stream: BinaryIO, mark: bytes, start: int) -> int | None:
+    """Where `mark` next stands, from `start` on."""
+    stream.seek(start)
+    before = b""
+    while chunk := stream.read(_CHUNK):
+        window = before + chunk
+        if (found := window.find(mark)) >= 0:
+            return start - len(before) + found
+        start += len(chunk)
+        before = window[1 - len(mark) :]
+    return None
+
+
+def _archived(record: WarcRecord, wanted: Wanted, tally: Tally) -> Archived | None:
+    url = (record.headers.get("WARC-Target-URI") or "").strip("<>")  # some write them around it
+    whose = wanted.whose(url)
+    if whose is None:
+        return None
+    captured = record.record_date
+    if captured is None:
+        tally.broken += 1
+        return None
+    if not wanted.covers(captured):
+        tally.outside += 1
+        return None
+    page = opened(record, tally)
+    return Archived(*whose, page) if page else None
+
+
+def opened(record: WarcRecord, tally: Tally | None = None) -> Page | None:
+    """The page in a response's record; None where it is none, cut off or too large. Raises OSError
+    where the record is damaged."""
+    tally = tally or Tally()
+    record.parse_http()
+    headers, captured = record.http_headers, record.record_date
+    if headers is None or captured is None:
+        tally.broken += 1
+        return None
+    if headers.status_code != 200 or (record.http_content_type or "").lower() not in _HTML:
+        tally.other += 1
+        return None
+    length = record.content_length
+    raw = record.reader.read(settings.DOWNLOAD_MAXSIZE + 1)
+    encodings = f"{headers.get('Content-Encoding', '')},{headers.get('Transfer-Encoding', '')}"
+    html = _decoded(raw, encodings) if len(raw) == length <= settings.DOWNLOAD_MAXSIZE else None
+    if html is None:
+        tally.broken += 1
+        return None
+    url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
+    charset = http_content_type_encoding(headers.get("Content-Type", "") or "")
+    return Page(url, html, captured, charset)
+
+
+def _decoded(body: bytes, encodings: str) -> bytes | None:
+    """`body` without its encodings, the last one first; None where that cannot be done within the
+    limit of size. Many archives keep the body decoded and the header as it was."""
+    for encoding in reversed(encodings.lower().replace(" ", "").split(",")):
+        inner = io.BytesIO(body)
+        reader: WarcReader
+        match encoding:
+            case "gzip" | "x-gzip" if body.startswith(b"\x1f\x8b"):
+                reader = GzipReader(inner)
+            case "deflate":
+                reader = GzipReader(inner, zlib=True)
+            case "br":
+                reader = BrotliReader(inner)
+            case "zstd" if body.startswith(b"\x28\xb5\x2f\xfd"):
+                reader = ZstdReader(inner)
+            case "chunked":
+                reader = ChunkedReader(inner)
+            case _:
+                continue
+        try:
+            decoded = reader.read(settings.DOWNLOAD_MAXSIZE + 1)
+        except OSError:
+            if body.lstrip().startswith(b"<"):
+                continue  # it is decoded already
+            return None
+        if len(decoded) > settings.DOWNLOAD_MAXSIZE:
+            return None
+        body = decoded
+    return body
