@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from cli import coverage, crawling, doctor, findings, texts, warc
+from cli import coverage, crawling, doctor, findings, outlets, texts, warc
 from cli.inputs import InputError
 
 
@@ -31,6 +31,7 @@ for command in (
     texts.extract,
     texts.judge,
     warc.warc,
+    outlets.outlets,
     crawling.run,
     doctor.doctor,
 ):

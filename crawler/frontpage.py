@@ -1,0 +1,196 @@
+"""What a site's front page tells of the ways its articles are listed."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
+
+from cssselect import HTMLTranslator, SelectorError
+from parsel import Selector
+
+from crawler import urls
+from crawler.sources.shape import article_links
+
+MOST = 8  # feeds, or index pages, that are looked at
+MOST_HITS = 40
+
+_FEEDS = ("application/rss+xml", "application/atom+xml", "application/rdf+xml")
+_OF_COMMENTS = re.compile(r"comment|komentar", re.IGNORECASE)
+_INDEX = re.compile(  # the last segment of a page that lists what is new
+    r"inde(?:ks|x)(?:-?(?:berita|news))?|(?:arsip|archives?)(?:-berita)?|"
+    r"(?:berita|news|kabar|warta|artikel|siaran-pers)(?:-(?:terkini|terbaru|utama|kota|daerah))?|"
+    r"terkini|terbaru|latest|blog|posts?",
+    re.IGNORECASE,
+)
+_FIELDS = ("s", "q", "keyword", "keywords", "query", "cari", "search", "kata", "k")
+_PAGE_FIELDS = frozenset({"page", "paged", "halaman", "hal", "p", "pg"})
+_NUMBERED = re.compile(r"/(?:page/|halaman/|hal/|p/)?2/?")
+_NAME = re.compile(r"[A-Za-z][A-Za-z_-]{1,40}")
+_SEPARATOR = re.compile(r"\s+[|–—-]\s+|\s*[:»·•]\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPage:
+    """What it says: the site's `title`; `system`, what it runs on, "wordpress" or "blogger" where
+    that can be seen; the addresses of its `feeds` and of its REST API's root; `search`, the path of
+    its search with {term}; `indexes`, the paths of pages that list what is new; `articles`, the
+    canonical addresses of those it lists itself."""
+
+    title: str = ""
+    system: str = ""
+    feeds: tuple[str, ...] = ()
+    api: str | None = None
+    search: str | None = None
+    indexes: tuple[str, ...] = ()
+    articles: tuple[str, ...] = ()
+
+
+def look(html: str, url: str) -> FrontPage:
+    """Look at the front page of a site. Raises SourceError where it lists too much."""
+    page = Selector(html)
+    return FrontPage(
+        _title(page, url),
+        _system(page, html),
+        tuple(dict.fromkeys(_feeds(page, url)))[:MOST],
+        _joined(url, page.xpath("//link[@rel='https://api.w.org/']/@href").get()),
+        next(_searches(page, url), None),
+        tuple(dict.fromkeys(_indexes(page, url)))[:MOST],
+        tuple(link.url for link in article_links(html, url)),
+    )
+
+
+def _title(page: Selector, url: str) -> str:
+    for name in ("og:site_name", "application-name"):
+        said = page.xpath("//meta[@property=$n or @name=$n]/@content", n=name).get("")
+        if text := " ".join(said.split()):
+            return text[:100]
+    whole = " ".join((page.xpath("//title/text()").get() or "")[:500].split())
+    parts = [part for part in _SEPARATOR.split(whole) if part]
+    label = _squeezed((urlsplit(url).hostname or "").removeprefix("www."))
+    named = (part for part in parts if len(part) > 3 and _squeezed(part) in label)
+    return next(named, parts[0] if parts else "")[:100]
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text.lower())
+
+
+def _system(page: Selector, html: str) -> str:
+    generator = (page.xpath("//meta[@name='generator']/@content").get() or "").lower()
+    if "wordpress" in generator or "/wp-content/" in html:
+        return "wordpress"
+    return "blogger" if "blogger" in generator else ""
+
+
+def _joined(url: str, href: str | None) -> str | None:
+    """The address of `href`, where it is on the site of `url`."""
+    if not href:
+        return None
+    try:
+        target = urljoin(url, href.strip())
+    except ValueError:
+        return None
+    on_it = urls.canonical(target) and urls.host(target) == urls.host(url)
+    return target if on_it and "{" not in target and "}" not in target else None
+
+
+def _feeds(page: Selector, url: str) -> Iterator[str]:
+    for link in page.xpath("//link[@type]"):
+        if (link.attrib.get("type") or "").strip().lower() in _FEEDS:
+            target = _joined(url, link.attrib.get("href"))
+            if target and not _OF_COMMENTS.search(target):
+                yield target
+
+
+def _searches(page: Selector, url: str) -> Iterator[str]:
+    for form in page.xpath("//form"):
+        if form.attrib.get("method", "get").lower() != "get":
+            continue
+        inputs = {i.attrib.get("name", ""): i.attrib for i in form.xpath(".//input[@name]")[:20]}
+        field = next((name for name in _FIELDS if name in inputs), None)
+        target = _joined(url, form.attrib.get("action") or url)
+        if field is None or target is None:
+            continue
+        fixed = {
+            name: attributes.get("value", "")
+            for name, attributes in inputs.items()
+            if attributes.get("type") == "hidden"
+        }
+        query = urlencode(fixed).replace("{", "%7B").replace("}", "%7D")
+        path = quote(urlsplit(target).path or "/", safe="/%")
+        yield f"{path}?{query + '&' if query else ''}{field}={{term}}"
+
+
+def _indexes(page: Selector, url: str) -> Iterator[str]:
+    for href in page.xpath("//a/@href").getall():
+        target = _joined(url, href)
+        parts = urlsplit(target or "")
+        segments = parts.path.strip("/").split("/")
+        if not parts.query and len(segments) <= 2 and _INDEX.fullmatch(segments[-1]):
+            yield parts.path
+
+
+def further_pages(html: str, url: str) -> str | None:
+    """The path of a listing's further pages, with {page} (1 and up), as its own link to its second
+    page has it; None where there is none, or where pages are counted from 0, as Drupal does."""
+    own = urlsplit(url)
+    base = own.path.rstrip("/")
+    for anchor in Selector(html).xpath("//a[@href]"):
+        target = _joined(url, anchor.attrib["href"])
+        parts = urlsplit(target or "")
+        query = parse_qsl(parts.query)
+        field = next((n for n, value in query if n in _PAGE_FIELDS and value == "2"), None)
+        if field and parts.path.rstrip("/") == base:
+            if (anchor.xpath("normalize-space()").get() or "") == "3":
+                return None
+            rest = urlencode([(n, v) for n, v in query if n != field])
+            return f"{parts.path or '/'}?{rest + '&' if rest else ''}{field}={{page}}"
+        rest = parts.path.removeprefix(base)
+        if not query and parts.path.startswith(base) and _NUMBERED.fullmatch(rest):
+            return f"{base}{rest.replace('2', '{page}')}"
+    return None
+
+
+def hits_selector(hits: str, nothing: str, url: str) -> str | None:
+    """A CSS selector of the links to what a search found: those on the page of its `hits`, and none
+    on the page of a search that found `nothing`."""
+    shown = {link.url for link in article_links(nothing, url)}
+    found = {link.url for link in article_links(hits, url)} - shown
+    if not found:
+        return None
+    page, empty = Selector(hits), Selector(nothing)
+    boxes: Counter[str] = Counter()
+    for anchor in page.xpath("//a[@href]"):
+        if boxes.total() > MOST_HITS * 12:
+            break
+        if urls.canonical(_joined(url, anchor.attrib["href"]) or "") in found:
+            boxes.update(dict.fromkeys(_boxes(anchor)))
+    best = None
+    for selector, _ in boxes.most_common(40):
+        if empty.css(selector):
+            continue
+        targets = {
+            urls.canonical(_joined(url, href) or "")
+            for href in page.css(selector).xpath("@href").getall()
+        }
+        # the closest box that has as many as any: what it holds beside them is the least
+        rank = (len(targets & found), -len(targets - found))
+        if rank[0] and (best is None or rank > best[0]):
+            best = (rank, selector)
+    return best[1] if best else None
+
+
+def _boxes(anchor: Selector) -> Iterator[str]:
+    """Selectors of links within each of the boxes that an anchor stands in, the closest first."""
+    for box in anchor.xpath("ancestor::*")[::-1][:8]:
+        names = [f"#{box.attrib['id']}"] if "id" in box.attrib else []
+        names += [f".{name}" for name in box.attrib.get("class", "")[:200].split()[:3]]
+        for name in names:
+            if _NAME.fullmatch(name[1:]):
+                selector = f"{name} a"
+                try:
+                    HTMLTranslator().css_to_xpath(selector)
+                except SelectorError:
+                    continue
+                yield selector

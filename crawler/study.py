@@ -1,0 +1,378 @@
+"""Studying an unknown site as a person would: where might it list its articles, does it, how fresh,
+how deep, and at what cost?"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from urllib.parse import urlsplit
+
+from crawler.errors import ForbiddenError, in_words
+from crawler.frontpage import FrontPage, further_pages, hits_selector, look
+from crawler.outlet import WIB, WIT, WITA, Outlet
+from crawler.platforms import PLATFORMS
+from crawler.sources import Feed, Index, Search, Sitemap, Source, SourceError, WordPress
+from crawler.trial import COMMON, Traffic, Trial, Tried, Visit, Visits, path_of, try_out
+from extract import places
+
+logger = logging.getLogger(__name__)
+
+MOST_SECONDS = 300  # for one site; at a second between requests some 200 of them
+MOST_LISTED = 5  # sitemaps that robots.txt names, of which some sites have hundreds
+FRESH = timedelta(days=7)
+REACH = timedelta(days=2)  # how far back a source must list for a daily crawl to miss nothing
+LEAST_IN_SECTION = 3  # articles, by which a path is known to be an outlet of its own
+NOTHING = "xqzvwkj"  # a word that nobody has written
+REQUEST = 1500  # bytes that a request is reckoned to cost beside its answer
+
+_BLOGGER = "/feeds/posts/default?alt=rss"
+_FEEDS = ("/feed/", "/rss", "/rss.xml", "/feed.xml", "/atom.xml", "/index.xml", _BLOGGER)
+_SITEMAPS = ("/sitemap.xml", "/sitemap_index.xml", "/wp-sitemap.xml", "/news-sitemap.xml",
+             "/sitemap-news.xml")  # fmt: skip
+_INDEXES = ("/indeks", "/berita", "/index-berita", "/news", "/arsip")
+_SITEMAP_LINE = re.compile(r"^\s*sitemap\s*:\s*(\S{1,500})", re.IGNORECASE | re.MULTILINE)
+_OF_ANY_SITE = ("generic", "government")  # platforms that say nothing of a site
+
+_WITA = frozenset({
+    "Bali", "Nusa Tenggara Barat", "Nusa Tenggara Timur", "Kalimantan Selatan", "Kalimantan Timur",
+    "Kalimantan Utara", "Sulawesi Utara", "Sulawesi Tengah", "Sulawesi Selatan",
+    "Sulawesi Tenggara", "Sulawesi Barat", "Gorontalo",
+})  # fmt: skip
+_WIT = frozenset({
+    "Maluku", "Maluku Utara", "Papua", "Papua Barat", "Papua Barat Daya", "Papua Pegunungan",
+    "Papua Selatan", "Papua Tengah",
+})  # fmt: skip
+
+
+class StudyError(Exception):
+    """A site that cannot be studied; `ours` where it is our own rules that forbid it, or there is
+    no such site, and not that it fails to answer."""
+
+    def __init__(self, reason: str, *, ours: bool = False) -> None:
+        super().__init__(reason)
+        self.ours = ours
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What became of a study. `tried` are the sources tried, in order; of those that work,
+    `sources` are proposed for every day and `spare` beside them, the best first; `platform` is the
+    one whose sources they are. `guessed` says what of the outlet is a guess, `unfinished` why not
+    everything was tried."""
+
+    outlet: Outlet
+    tried: tuple[Tried, ...] = ()
+    sources: tuple[Source, ...] = ()
+    spare: tuple[Source, ...] = ()
+    platform: str | None = None
+    guessed: tuple[str, ...] = ()
+    unfinished: str = ""
+    traffic: Traffic = field(default_factory=Traffic)
+
+
+async def study(visits: Visits, url: str, known: Callable[[Outlet], Outlet] = lambda o: o) -> Study:
+    """Study the site at `url`. `known` may put right what is known of the outlet better than its
+    site tells. Raises StudyError."""
+    arrived = await arrive(visits, url)
+    parts = urlsplit(arrived)
+    outlet = Outlet("", parts.netloc, scheme=parts.scheme, section=_section(url))
+    return await visits.to(outlet.hostname, outlet, lambda visit: _study(visit, known))
+
+
+async def arrive(visits: Visits, url: str) -> str:
+    """The front page's address after all redirects; https where `url` has no scheme and it answers
+    there. Raises StudyError."""
+    tries = [url] if "://" in url else [f"https://{url}", f"http://{url}"]
+    for address in tries:
+        parts = urlsplit(address)
+        front = f"{parts.scheme}://{parts.netloc}/"
+        try:
+            return await visits.to(parts.hostname or "", None, partial(_final, url=front))
+        except StudyError as error:
+            if error.ours or address == tries[-1]:
+                raise
+    raise AssertionError
+
+
+async def _final(visit: Visit, url: str) -> str:
+    try:
+        return (await visit.fetch(url)).url
+    except ForbiddenError as error:
+        if "robots.txt" in str(error):  # the front page may not be fetched; other pages may
+            return url
+        raise StudyError(in_words(error), ours=True) from None
+    except Exception as error:  # noqa: BLE001 (whatever it was, the site cannot be visited)
+        reason = in_words(error).removeprefix("unreachable: ")
+        raise StudyError(reason, ours="cannot be resolved" in reason) from None
+
+
+def _section(url: str) -> str:
+    """The section that an address leads to, as "/bali" of another's site: its path, where it has
+    one that is no page's."""
+    path = urlsplit(url if "://" in url else f"https://{url}").path.rstrip("/")
+    return path if re.fullmatch(r"(/[a-z0-9-]{1,40}){1,2}", path) else ""
+
+
+# --- studying -------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Studying:
+    """A study under way."""
+
+    visit: Visit
+    outlet: Outlet
+    front: FrontPage = field(default_factory=FrontPage)
+    tried: list[Tried] = field(default_factory=list)
+    unfinished: str = ""
+
+    async def all(self) -> None:
+        """Look at the front page and try what it and robots.txt tell of, and the usual places."""
+        await self.front_page()
+        robots = await self._fetch("/robots.txt")
+        listed = _SITEMAP_LINE.findall(robots[1])[:MOST_LISTED] if robots else []
+        for feed in self._feeds():
+            await self.one(feed)
+        if self.front.system != "blogger":
+            api = self.front.api
+            await self.one(WordPress(path_of(f"{api}wp/v2/posts")) if api else WordPress())
+        for sitemap in self._sitemaps(listed):
+            await self.one(sitemap)
+        if search := self.front.search or (
+            "/?s={term}" if self.front.system == "wordpress" else ""
+        ):
+            await self._search(search)
+        await self._indexes()
+
+    async def front_page(self) -> None:
+        """Look at the front page: what the outlet is called, and whether its address is a section
+        of another's site."""
+        if page := await self._fetch(self.outlet.section or "/"):
+            self.front = await self._look(page)
+        within = sum(map(self.outlet.publishes, self.front.articles))
+        section = self.outlet.section if within >= LEAST_IN_SECTION else ""
+        title = self.front.title or self.outlet.hostname
+        self.outlet = replace(self.outlet, title=title, section=section)
+        self.visit.outlet = self.outlet
+
+    async def _look(self, page: tuple[str, str]) -> FrontPage:
+        try:
+            return await Trial(self.visit).parse(look, page[1], page[0])
+        except SourceError:
+            logger.exception("the front page of %s", self.outlet.domain)
+            return FrontPage()
+
+    async def _get(self, path: str) -> tuple[str, str]:
+        """The address and text of a page. Raises SourceError."""
+        response = await Trial(self.visit).fetch(self.outlet.url(path))
+        assert response
+        return response.url, response.text
+
+    async def _fetch(self, path: str) -> tuple[str, str] | None:
+        """The same; None where it cannot be had."""
+        try:
+            return await self._get(path)
+        except SourceError:
+            return None
+
+    def _feeds(self) -> Iterator[Feed]:
+        told = [path_of(url) for url in self.front.feeds]
+        usual = {"wordpress": ("/feed/",), "blogger": (_BLOGGER,)}.get(self.front.system, _FEEDS)
+        for path in dict.fromkeys([*usual[:1], *told, *usual[1:]] if told else usual):
+            if path.startswith("/feeds/posts/default"):
+                yield Feed(path, f"{path}{'&' if '?' in path else '?'}start-index={{start}}")
+            elif "?" in path:
+                yield Feed(path)
+            else:
+                yield Feed(path, f"{path}?paged={{page}}")
+
+    def _sitemaps(self, listed: Sequence[str]) -> Iterator[Sitemap]:
+        own = [path_of(url) for url in listed if self.outlet.owns(url) and "{" not in url]
+        return map(Sitemap, dict.fromkeys([*own, *_SITEMAPS]))
+
+    async def one(self, source: Source) -> None:
+        """Try a source, unless what it lists is listed by one of its kind already."""
+        if any(tried.source.name == source.name for tried in self.tried):
+            return
+        tried = await try_out(self.visit, source)
+        if tried.error is None and tried.moved:
+            tried = replace(tried, source=tried.moved)
+        if isinstance(tried.source, Feed) and not tried.further:
+            tried = replace(tried, source=replace(tried.source, pages=None))
+        same = (t for t in self.tried if type(t.source) is type(source) and t.error is None)
+        if tried.error or not any(t.links.keys() == tried.links.keys() for t in same):
+            self.tried.append(tried)
+
+    async def _search(self, path: str) -> None:
+        if self.front.system == "wordpress":
+            await self.one(Search("/?s={term}&feed=rss2&paged={page}", None))
+            if self.tried[-1].error is None:
+                return
+        trial = Trial(self.visit)
+        try:
+            found = await self._get(path.replace("{term}", COMMON))
+            nothing = await self._get(path.replace("{term}", NOTHING))
+            hits = await trial.parse(hits_selector, found[1], nothing[1], found[0])
+        except SourceError as error:
+            self.tried.append(Tried(Search(path, None), str(error), error.status))
+            return
+        if hits is None:
+            self.tried.append(Tried(Search(path, None), f"it finds nothing for “{COMMON}”"))
+            return
+        pages = await trial.parse(further_pages, found[1], found[0])
+        if pages and "term" not in pages:
+            pages = pages.replace(COMMON, "{term}")
+        await self.one(Search(pages if pages and "{term}" in pages else path, hits))
+
+    async def _indexes(self) -> None:
+        front = self.outlet.section or "/"
+        for path in dict.fromkeys([*(self.front.indexes or _INDEXES), front]):
+            page = await self._fetch(path)
+            if page is None:
+                continue
+            try:
+                pages = await Trial(self.visit).parse(further_pages, page[1], page[0])
+            except SourceError:
+                pages = None
+            if pages:
+                await self.one(Index((pages,)))
+            if not pages or self.tried[-1].error or not self.tried[-1].further:
+                await self.one(Index((path,)))
+
+
+async def _study(visit: Visit, known: Callable[[Outlet], Outlet]) -> Study:
+    assert visit.outlet
+    studying = await explore(visit)
+    outlet = known(studying.outlet)
+    guessed = []
+    if outlet.province is None and (home := _home(outlet)):
+        outlet = replace(outlet, province=home[0], regency=outlet.regency or home[1])
+        guessed.append(f"province {home[0]}" + (f", {home[1]}" if home[1] else ""))
+    if outlet.zone == WIB and outlet.province in _WITA | _WIT:
+        outlet = replace(outlet, zone=WITA if outlet.province in _WITA else WIT)
+        guessed.append(f"zone {'WITA' if outlet.province in _WITA else 'WIT'}")
+    sources, spare = proposal(studying.tried, studying.front.articles)
+    platform = _platform([t for t in studying.tried if t.error is None], sources)
+    return Study(
+        outlet,
+        tuple(studying.tried),
+        sources,
+        spare,
+        platform,
+        tuple(guessed),
+        studying.unfinished,
+        visit.traffic(),
+    )
+
+
+async def explore(visit: Visit, *, look_only: bool = False) -> Studying:
+    """Try whatever may list the articles of the visited site, within the time there is; or look at
+    its front page only."""
+    assert visit.outlet
+    studying = Studying(visit, visit.outlet)
+    try:
+        async with asyncio.timeout(MOST_SECONDS):
+            await (studying.front_page() if look_only else studying.all())
+    except TimeoutError:
+        studying.unfinished = f"after {MOST_SECONDS} s the rest was left untried"
+    return studying
+
+
+# --- proposing ------------------------------------------------------------------------------------
+
+
+def proposal(
+    tried: Iterable[Tried], front: Sequence[str]
+) -> tuple[tuple[Source, ...], tuple[Source, ...]]:
+    """Of the sources that work, those to read every day and those to keep beside them, the best
+    first. `front` are the articles on the front page."""
+    working = [t for t in tried if t.error is None]
+    newest = max((t.newest for t in working if t.newest), default=None)
+    fresh = [t for t in working if _is_fresh(t, newest, front)] or working
+    ranked = sorted(fresh, key=lambda t: _rank(t, front))
+    ranked = [t for t in ranked if not isinstance(t.source, Index)] + _indexes(ranked)
+    if not ranked:
+        return (), ()
+    daily = ranked[:1]
+    if not _is_complete(daily[0]):  # what it may have dropped by the next day another still has
+        daily += [t for t in ranked[1:] if _is_complete(t) and not _searches(t)][:1]
+    spare = [t.source for t in ranked if t not in daily]
+    return tuple(t.source for t in daily), tuple(spare)
+
+
+def _is_fresh(tried: Tried, newest: datetime | None, front: Sequence[str]) -> bool:
+    """Whether it lists what is new; without dates, whether it lists what the front page does."""
+    if tried.newest is None:
+        return not front or len(tried.links.keys() & set(front)) * 3 >= min(len(front), 9)
+    return tried.newest >= min(datetime.now(UTC) - FRESH, (newest or tried.newest) - REACH)
+
+
+def _is_complete(tried: Tried) -> bool:
+    """Whether a day's articles cannot have left it by the next crawl."""
+    reaches = bool(tried.dates) and tried.dates[-1] - tried.dates[0] >= REACH
+    return tried.further or reaches or isinstance(tried.source, Sitemap | WordPress)
+
+
+def _searches(tried: Tried) -> bool:
+    return isinstance(tried.source, Search)
+
+
+def _rank(tried: Tried, front: Sequence[str]) -> tuple[bool, bool, bool, int]:
+    cost = tried.daily.bytes + REQUEST * tried.daily.requests
+    return _searches(tried), not _is_complete(tried), not tried.dated, cost
+
+
+def _indexes(ranked: Sequence[Tried]) -> list[Tried]:
+    """One index of those there are: the best page, and those that add to what it lists."""
+    pages = [t for t in ranked if isinstance(t.source, Index)]
+    if not pages:
+        return []
+    best, *others = pages
+    paths, known = list(_paths(best)), set(best.links)
+    for other in others:
+        if len(other.links.keys() - known) * 5 > len(other.links):
+            paths += _paths(other)
+            known |= other.links.keys()
+    return [replace(best, source=Index(tuple(paths)))]
+
+
+def _paths(tried: Tried) -> tuple[str, ...]:
+    assert isinstance(tried.source, Index)
+    return tried.source.paths
+
+
+def _platform(working: Sequence[Tried], daily: Sequence[Source]) -> str | None:
+    """The platform whose daily sources work and are as good as what would be read every day
+    otherwise."""
+    names = {t.source.name for t in working}
+    fitting = {}
+    for name, platform in PLATFORMS.items():
+        own = {source.name for source in platform.sources}
+        spare = names.intersection(source.name for source in platform.spare)
+        if name not in _OF_ANY_SITE and own <= names and spare and own & {s.name for s in daily}:
+            fitting[name] = len(spare)
+    return max(fitting, key=lambda name: fitting[name], default=None)
+
+
+def _home(outlet: Outlet) -> tuple[str, str | None] | None:
+    """The province, and the regency, that the outlet's domain or title names."""
+    gazetteer = places.load()
+    labels = [label for label in outlet.hostname.split(".")[:-1] if len(label) > 3]
+    texts = [*labels, "".join(c for c in outlet.title.lower() if c.isalnum())]
+    found = [
+        (len(name), areas[0])
+        for name, areas in gazetteer.names.items()
+        if len(areas) == 1 and len(name) > 3 and any(_names(text, name) for text in texts)
+    ]
+    if not found:
+        return None
+    place = max(found, key=lambda pair: pair[0])[1]
+    return place.province, None if place.level == "province" else place.name
+
+
+def _names(text: str, name: str) -> bool:
+    """Whether a squeezed text begins or ends with a place's name, as "koranbuleleng" does."""
+    return text.startswith(name) or text.endswith(name)
