@@ -6,7 +6,7 @@ one takes up what is pending.
 
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -26,6 +26,7 @@ CHUNK = 500
 MAX_URL = 2500  # bytes; PostgreSQL's indexes refuse more than 2,704
 _IS_FINDING = select(Finding.id).where(Finding.link_id == Row.id).exists()
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)  # no article on the web is older
+RECENT = timedelta(days=3)  # before the last reading: dates may be wrong, and posts dated back
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def record(
     oldest: datetime | None,
     undated: State = State.PENDING,
     seen_in: SeenIn = SeenIn.DAILY,
+    backfill_id: int | None = None,
 ) -> Discovery:
     """Note `links` of `outlet`, which `seen_in` lists, as pending unless they are known; see
     `Discovery`.
@@ -83,7 +85,8 @@ def record(
     Links discovered at or after `known_before` (None: all) count as unread. New ones published
     before `oldest` are recorded as skipped; those without a date as `undated`. Dates before the web
     or after tomorrow are taken for none; a URL of more than `MAX_URL` bytes is left out. What a
-    backfill has yet to fetch the daily crawl takes over.
+    backfill has yet to fetch the daily crawl takes over, or another backfill; and a backfill
+    (`backfill_id`) what was skipped.
     """
     discovery = Discovery()
     if session.get_bind().dialect.name == "postgresql":
@@ -106,12 +109,17 @@ def record(
                     continue
                 if not row.seen_in & seen_in:
                     row.seen_in |= seen_in
-                if row.backfill_id and row.state == State.PENDING and seen_in == SeenIn.DAILY:
-                    row.backfill_id = None
+                is_anothers = row.backfill_id not in (None, backfill_id)
+                takes_over = backfill_id or seen_in == SeenIn.DAILY
+                if row.state == State.PENDING and is_anothers and takes_over:
+                    row.backfill_id = backfill_id
                     discovery.new.append(url)
                 if row.state == State.SKIPPED:
-                    discovery.skipped.append(url)
-                    continue
+                    if not (backfill_id or _is_news(row, known_before, oldest)):
+                        discovery.skipped.append(url)
+                        continue
+                    row.state, row.settled, row.backfill_id = State.PENDING, None, backfill_id
+                    discovery.new.append(url)
                 changed = _changed(row, link)
                 if changed or known_before is None or row.discovered >= known_before:
                     discovery.unread += 1
@@ -123,7 +131,8 @@ def record(
                 elif row.published is None and link.published:  # the first source did not know
                     row.published = link.published
             if fresh:
-                _insert(session, outlet, fresh, now, seen_in, discovery)
+                more = {"discovered": now, "seen_in": seen_in, "backfill_id": backfill_id}
+                _insert(session, outlet, fresh, more, discovery)
     return discovery
 
 
@@ -151,12 +160,28 @@ def _changed(row: Row, link: Link) -> bool:
     return link.modified > max(row.settled, row.modified or row.settled)
 
 
+def _is_news(row: Row, known_before: datetime | None, oldest: datetime | None) -> bool:
+    """Whether what a backfill found to lie behind its window is news to a daily crawl."""
+    since = oldest or (known_before and known_before - RECENT)
+    return bool(row.settled and row.published and since and row.published >= since)
+
+
+def dates(session: Session, urls: Sequence[str]) -> dict[str, datetime]:
+    """When those of `urls` that are known were published, as far as that is known."""
+    found: dict[str, datetime] = {}
+    for chunk in _chunks([storable(url) for url in urls]):
+        rows = session.execute(
+            select(Row.url, Row.published).where(Row.url.in_(chunk), Row.published.is_not(None))
+        )
+        found.update((url, published) for url, published in rows if published)
+    return found
+
+
 def _insert(
     session: Session,
     outlet: str,
     fresh: Sequence[tuple[Link, State]],
-    now: datetime,
-    seen_in: SeenIn,
+    more: Mapping[str, object],
     discovery: Discovery,
 ) -> None:
     insert = upsert(session, Row).on_conflict_do_nothing().returning(Row.url, Row.state)
@@ -166,11 +191,10 @@ def _insert(
             "address": link.address,
             "outlet": outlet,
             "state": state,
-            "discovered": now,
             "published": link.published,
             "modified": link.modified,
             "attempts": 0,
-            "seen_in": seen_in,
+            **more,
         }
         for link, state in fresh
     ]
@@ -200,7 +224,8 @@ def pending(
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one fetched link. `error` says why where `state` is FAILED; `final`: trying
-    it again is no use. `published` is what its page says, for links whose source gave no date."""
+    it again is no use. `published` is what its page says, for links whose source gave no date; a
+    link that a backfill skips takes it in any case."""
 
     url: str
     state: State
@@ -214,7 +239,7 @@ def settle(session: Session, outcomes: Sequence[Outcome], now: datetime) -> list
 
     One that failed is tried again in the next crawls, until it has failed `MAX_ATTEMPTS` times or
     finally. A link that once gave a finding stays found, whatever its address gives later. URLs
-    that were never recorded are left out."""
+    that were never recorded are left out, and so are those a backfill skips."""
     by_url = {storable(outcome.url): outcome for outcome in outcomes}
     ids: list[int] = []
     for chunk in _chunks(list(by_url)):
@@ -232,14 +257,16 @@ def settle(session: Session, outcomes: Sequence[Outcome], now: datetime) -> list
         for row, found in rows:
             outcome = by_url[row.url]
             row.error = outcome.error
-            row.published = row.published or outcome.published
+            if outcome.published and (row.published is None or outcome.state == State.SKIPPED):
+                row.published = outcome.published
             if outcome.state == State.FAILED:
                 row.attempts += 1
                 if not outcome.final and row.attempts < MAX_ATTEMPTS:
                     continue
             row.state = State.FOUND if found else outcome.state
             row.settled = now
-            settled.append(row.url)
+            if row.state != State.SKIPPED:
+                settled.append(row.url)
     return settled
 
 

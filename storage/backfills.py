@@ -1,0 +1,313 @@
+"""Backfills: how far each has come, and what it found of every month.
+
+A backfill's `start` and `until` are days, as their beginnings in UTC; its slices have the moments,
+each in its outlet's own zone.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from statistics import median
+
+from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy.orm import Session
+
+from storage import leases, links
+from storage.links import Discovery, Link
+from storage.models import Backfill, SeenIn, Slice, State
+from storage.models import Link as Row
+
+FETCHED = (State.GATED, State.EMPTY, State.REJECTED, State.FOUND)
+FEW = 0.25  # of what the outlet's other months have, a month's articles are suspiciously few
+EXPECTED = 4  # articles: of a month that may have fewer, nothing can be said
+
+Window = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one source of an outlet is to list: its links from `start` until `until`."""
+
+    outlet: str
+    source: str
+    start: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A backfill, and how far it has come. `running`: a process is at it; `finished`: it came to
+    its end, though some of its slices may have failed. `pending` links wait to be fetched."""
+
+    id: int
+    start: datetime
+    until: datetime
+    outlets: tuple[str, ...]
+    max_pages: int | None
+    delay: float | None
+    begun: datetime
+    finished: datetime | None
+    running: bool
+    slices: int
+    slices_done: int
+    listed: int
+    fetched: int
+    found: int
+    pending: int
+
+    @property
+    def state(self) -> str:
+        """ "running", "done" or "stopped"."""
+        return "running" if self.running else "done" if self.finished else "stopped"
+
+
+class Mark(StrEnum):
+    """Why a month's numbers are not to be trusted."""
+
+    UNREACHED = "unreached"  # no source that reaches back could be read
+    EMPTY = "empty"  # nothing at all, where other months have articles
+    FEW = "few"  # far fewer than in the outlet's other months
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """What is known of an outlet's articles of one month, or of the part of it in the window."""
+
+    start: datetime
+    until: datetime
+    listed: int
+    fetched: int
+    found: int
+    mark: Mark | None = None
+
+
+# --- beginning and ending -------------------------------------------------------------------------
+
+
+def begin(
+    session: Session,
+    start: datetime,
+    until: datetime,
+    outlets: Sequence[str],
+    parts: Iterable[Part],
+    now: datetime,
+    *,
+    max_pages: int | None = None,
+    delay: float | None = None,
+) -> int:
+    """Note a new backfill with its slices; gives its id."""
+    backfill = Backfill(
+        start=start, until=until, outlets=list(outlets), max_pages=max_pages, delay=delay, begun=now
+    )
+    session.add(backfill)
+    session.flush()
+    session.add_all(
+        Slice(
+            backfill_id=backfill.id,
+            outlet=part.outlet,
+            source=part.source,
+            start=part.start,
+            until=part.until,
+        )
+        for part in parts
+    )
+    return backfill.id
+
+
+def change(
+    session: Session, backfill_id: int, *, max_pages: int | None, delay: float | None
+) -> None:
+    """Give a backfill another budget or pace; None leaves it."""
+    backfill = session.get_one(Backfill, backfill_id)
+    backfill.max_pages = max_pages or backfill.max_pages
+    backfill.delay = backfill.delay if delay is None else delay
+
+
+def finish(session: Session, backfill_id: int, now: datetime | None) -> None:
+    """Note that a backfill has come to its end; with None, that it has not."""
+    session.execute(update(Backfill).where(Backfill.id == backfill_id).values(finished=now))
+
+
+def lease(backfill_id: int) -> str:
+    """The name of the lease of the process that is at a backfill."""
+    return f"backfill {backfill_id}"
+
+
+# --- slices ---------------------------------------------------------------------------------------
+
+
+def unfinished(session: Session, backfill_id: int, outlet: str) -> list[Slice]:
+    """The slices of `outlet` that have not been read to their end."""
+    query = select(Slice).where(
+        Slice.backfill_id == backfill_id, Slice.outlet == outlet, Slice.finished.is_(None)
+    )
+    rows = list(session.scalars(query.order_by(Slice.until.desc(), Slice.source)))
+    session.expunge_all()
+    return rows
+
+
+def take(
+    session: Session, part: Slice, found: Sequence[Link], page: int | None, now: datetime
+) -> Discovery:
+    """Note the links of one page of a slice's listing, and with `page` that it has been read to
+    there, in one."""
+    discovery = links.record(
+        session,
+        part.outlet,
+        found,
+        now=now,
+        known_before=None,
+        oldest=None,
+        seen_in=SeenIn.PAST,
+        backfill_id=part.backfill_id,
+    )
+    _change(session, part, listed=Slice.listed + len(found), **{"cursor": page} if page else {})
+    return discovery
+
+
+def end(session: Session, part: Slice, now: datetime, error: str | None = None) -> None:
+    """Note that a slice's listing has been read to its end, or failed."""
+    _change(session, part, finished=None if error else now, error=error)
+
+
+def _change(session: Session, part: Slice, **values: object) -> None:
+    session.execute(
+        update(Slice)
+        .where(
+            Slice.backfill_id == part.backfill_id,
+            Slice.outlet == part.outlet,
+            Slice.source == part.source,
+            Slice.start == part.start,
+        )
+        .values(**values)
+    )
+
+
+# --- what it came to ------------------------------------------------------------------------------
+
+
+def fetched(session: Session, backfill_id: int, outlet: str) -> int:
+    """How many links of `outlet` a backfill has fetched, whatever became of them."""
+    query = select(func.count()).where(
+        Row.outlet == outlet, Row.backfill_id == backfill_id, Row.settled.is_not(None)
+    )
+    return session.scalar(query) or 0
+
+
+def pending(session: Session, backfill_id: int, outlet: str) -> int:
+    """How many links of `outlet` wait to be fetched by a backfill."""
+    query = select(func.count()).where(
+        Row.outlet == outlet, Row.backfill_id == backfill_id, Row.state == State.PENDING
+    )
+    return session.scalar(query) or 0
+
+
+def get(session: Session, backfill_id: int, now: datetime) -> Progress | None:
+    """One backfill; None where there is none of this id."""
+    row = session.get(Backfill, backfill_id)
+    if row is None:
+        return None
+    slices, done = session.execute(
+        select(func.count(), func.count(Slice.finished)).where(Slice.backfill_id == row.id)
+    ).one()
+    listed, fetched, found, pending = session.execute(
+        select(func.count(), *_counts(), _number(Row.state == State.PENDING)).where(
+            Row.backfill_id == row.id, Row.outlet.in_(row.outlets), Row.state != State.TWIN
+        )
+    ).one()
+    held_until = leases.expires(session, lease(row.id))
+    return Progress(
+        row.id,
+        row.start,
+        row.until,
+        tuple(row.outlets),
+        row.max_pages,
+        row.delay,
+        row.begun,
+        row.finished,
+        bool(held_until and held_until >= now),
+        slices,
+        done,
+        listed,
+        fetched,
+        found,
+        pending,
+    )
+
+
+def ids(session: Session) -> list[int]:
+    """The ids of all backfills, the newest first."""
+    return list(session.scalars(select(Backfill.id).order_by(Backfill.id.desc())))
+
+
+def slices(session: Session, backfill_id: int, outlet: str) -> list[Slice]:
+    """The slices of `outlet`, the newest first."""
+    query = select(Slice).where(Slice.backfill_id == backfill_id, Slice.outlet == outlet)
+    return list(session.scalars(query.order_by(Slice.until.desc(), Slice.source)))
+
+
+def months(
+    session: Session, backfill_id: int, outlet: str, windows: Sequence[Window]
+) -> list[Month]:
+    """What is known of the outlet's articles of each of `windows`, months in a row in any order,
+    whichever crawl listed and fetched them; with marks."""
+    ordered = sorted(windows)
+    which = case(*((Row.published < until, n) for n, (_, until) in enumerate(ordered)), else_=-1)
+    rows = session.execute(
+        select(which, func.count(), *_counts())
+        .where(
+            Row.outlet == outlet,
+            Row.published >= ordered[0][0],
+            Row.published < ordered[-1][1],
+            Row.state != State.TWIN,
+        )
+        .group_by(which)
+    )
+    counts = {number: (listed, fetched, found) for number, listed, fetched, found in rows}
+    parts = slices(session, backfill_id, outlet)
+    bare = [Month(*window, *counts.get(n, (0, 0, 0))) for n, window in enumerate(ordered)]
+    return [_marked(month, bare, parts) for month in bare]
+
+
+def undated(session: Session, backfill_id: int, outlet: str) -> tuple[int, int, int]:
+    """How many of a backfill's links have no date: listed, fetched, found."""
+    row = session.execute(
+        select(func.count(), *_counts()).where(
+            Row.outlet == outlet,
+            Row.backfill_id == backfill_id,
+            Row.published.is_(None),
+            Row.state != State.TWIN,
+        )
+    ).one()
+    return row[0], row[1], row[2]
+
+
+def _counts() -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """How many were fetched, and found."""
+    return _number(Row.state.in_(FETCHED)), _number(Row.state == State.FOUND)
+
+
+def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+
+def _marked(month: Month, all_: Sequence[Month], parts: Sequence[Slice]) -> Month:
+    mark = None
+    others = [other for other in all_ if other is not month]
+    over = [part for part in parts if part.start < month.until and part.until > month.start]
+    if all(part.error and not part.finished for part in over):
+        mark = Mark.UNREACHED
+    elif not all(part.finished or part.error for part in over):
+        mark = None  # it may still come
+    elif not month.listed and any(other.listed for other in others):
+        mark = Mark.EMPTY
+    elif others:
+        usual = median(other.listed / _days(other) for other in others) * _days(month)
+        if usual >= EXPECTED and month.listed < FEW * usual:
+            mark = Mark.FEW
+    return Month(month.start, month.until, month.listed, month.fetched, month.found, mark)
+
+
+def _days(month: Month) -> float:
+    return max((month.until - month.start).total_seconds() / 86_400, 1.0)
