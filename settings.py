@@ -34,7 +34,11 @@ class Settings(BaseSettings):
     """redis://, rediss:// or unix://; none: a private server in `home`."""
 
     catalogue: Path | None = None
-    """A TOML file with more outlets; see docs/outlets.md."""
+    """A TOML file with more outlets; none: `outlets.toml` in `home`, if there is one."""
+
+    outlets: str = ""
+    """Which of the built-in outlets are watched: names or provinces, separated by commas; empty:
+    all. Those of `catalogue` always are."""
 
     lexicon: Path | None = None
     """A TOML file with more words and rules for the judgement; see docs/lexicon.md."""

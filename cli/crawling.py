@@ -19,12 +19,16 @@ from cli.output import mention, print_json, say, stdout
 if TYPE_CHECKING:
     from crawler.run import OutletReport
 
+COLUMNS = ("links", "new", "fetched", "gated", "findings", "errors")
+MANY = 30  # outlets; of more, not each has a row
+
 
 @click.command()
 @click.option("--outlet", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many articles per outlet.")
+@click.option("--check", is_flag=True, help="Ask the spare sources, too, what the daily ones miss.")
 @json_option
-def crawl(names: tuple[str, ...], limit: int | None, as_json: bool) -> None:
+def crawl(names: tuple[str, ...], limit: int | None, check: bool, as_json: bool) -> None:
     """Crawl the outlets now, once.
 
     Example: pantau crawl --outlet nusabali --limit 50
@@ -36,7 +40,7 @@ def crawl(names: tuple[str, ...], limit: int | None, as_json: bool) -> None:
 
     spiders = chosen_spiders(names)
     with _progress(len(spiders)) as progress:
-        reports = crawl_now(spiders, limit=limit, progress=progress)
+        reports = crawl_now(spiders, limit=limit, check=check, progress=progress)
     with reading(shared().engine) as session:
         found = [findings.get(session, id_) for report in reports for id_ in report.found]
     shared().close()
@@ -53,7 +57,7 @@ def crawl(names: tuple[str, ...], limit: int | None, as_json: bool) -> None:
     else:
         _print_reports(reports)
         print_found([finding for finding in found if finding])
-    failed = [report for report in reports if report.counts.errors or report.state != "done"]
+    failed = [report for report in reports if _failed(report)]
     if failed:
         raise SystemExit(
             say(f"{len(failed)} of {len(reports)} outlets had errors or were stopped.")
@@ -91,24 +95,48 @@ def run(now: bool, as_json: bool) -> None:
 
 
 def _print_reports(reports: Sequence["OutletReport"]) -> None:
+    """The table of a crawl. Of many outlets it has those with findings or trouble, and the sum."""
+    telling = _telling(reports)
+    shown = telling[:MANY]
     table = Table("Outlet")
-    for name in ("Links", "New", "Fetched", "Gated", "Findings", "Errors", "Seconds"):
-        table.add_column(name, justify="right")
-    for report in reports:
-        counts = report.counts
-        table.add_row(
-            report.outlet,
-            *(str(n) for n in (counts.links, counts.new, counts.fetched, counts.gated)),
-            f"[bold]{counts.findings}[/]" if counts.findings else "0",
-            f"[red]{counts.errors}[/]" if counts.errors else "0",
-            f"{report.seconds:.1f}",
-        )
+    for column in (*COLUMNS, "seconds"):
+        table.add_column(column.capitalize(), justify="right")
+    for report in shown:
+        counts = [getattr(report.counts, column) for column in COLUMNS]
+        table.add_row(report.outlet, *_marked(counts), f"{report.seconds:.1f}")
+    if len(reports) > MANY:
+        sums = [sum(getattr(report.counts, column) for report in reports) for column in COLUMNS]
+        table.add_section()
+        table.add_row(f"all {len(reports)}", *_marked(sums), "")
     console = stdout()
     console.print(table)
     unfinished = {"waiting": "not crawled", "stopped": "stopped"}
-    for report in reports:
+    for report in shown:
         if note := report.counts.note or unfinished.get(report.state):
             console.print(Text(f"{report.outlet}: {note}"), soft_wrap=True)
+    if more := len(telling) - len(shown):
+        console.print(f"{more} more had errors or were stopped; with --json, a crawl names all.")
+
+
+def _telling(reports: Sequence["OutletReport"]) -> Sequence["OutletReport"]:
+    """Those to be shown, the most important first where there are many."""
+    if len(reports) <= MANY:
+        return reports
+    telling = [report for report in reports if report.counts.findings or _failed(report)]
+    return sorted(telling, key=lambda r: (r.counts.findings, r.counts.errors), reverse=True)
+
+
+def _marked(counts: Sequence[int]) -> list[str]:
+    *others, findings, errors = counts
+    return [
+        *map(str, others),
+        f"[bold]{findings}[/]" if findings else "0",
+        f"[red]{errors}[/]" if errors else "0",
+    ]
+
+
+def _failed(report: "OutletReport") -> bool:
+    return bool(report.counts.errors) or report.state != "done"
 
 
 class _progress:  # noqa: N801 (a context manager, used like a function)

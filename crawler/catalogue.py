@@ -1,4 +1,5 @@
-"""Which outlets there are: the declarations in `spiders/` and the catalogue file.
+"""Which outlets there are: the declarations in `spiders/`, the catalogue beside them, and one of
+the operator's own (PANTAU_CATALOGUE). PANTAU_OUTLETS chooses among the built-in ones.
 
 A catalogue is TOML, one [[outlet]] a row (docs/outlets.md):
 
@@ -8,14 +9,17 @@ A catalogue is TOML, one [[outlet]] a row (docs/outlets.md):
     domain = "kabardaerah.example"
     province = "Bali"
     zone = "WITA"
-    sources = [{feed = "/feed/", pages = "/feed/?paged={page}"}, {wordpress = true}]
+    platform = "wordpress"
 """
 
+import gc
 import re
 import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from cssselect import HTMLTranslator, SelectorError
 from pydantic import (
@@ -27,16 +31,23 @@ from pydantic import (
     StringConstraints,
     Tag,
     ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
 )
+from scrapy import Spider
 from scrapy.settings import BaseSettings
 from scrapy.spiderloader import SpiderLoader
 
 import settings
 from crawler import urls
 from crawler.outlet import WIB, WIT, WITA, Outlet
-from crawler.sources import Archive, Feed, Search, Sitemap, Source, WordPress
+from crawler.platforms import PLATFORMS, Platform
+from crawler.sources import Archive, DateArchive, Feed, Index, Search, Sitemap, Source, WordPress
 from crawler.spider import OutletSpider
+from extract import places
 
+BUILT_IN = Path(settings.__file__).parent / "spiders" / "catalogue.toml"
 ZONES = {"WIB": WIB, "WITA": WITA, "WIT": WIT}
 
 
@@ -76,7 +87,43 @@ def _domain(domain: str) -> str:
     return domain
 
 
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, [*known], n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _platform(name: str) -> str:
+    if name not in PLATFORMS:
+        hint = _did_you_mean(name, PLATFORMS) or f"; they are {', '.join(PLATFORMS)}"
+        raise ValueError(f"there is no platform {name!r}{hint}")
+    return name
+
+
+def _province(name: str) -> str:
+    gazetteer = places.load()
+    found = gazetteer.named(name, "province")
+    if found is None or found.name != name:  # "Jabar": findings are asked for by the full name
+        known = {a.name for a in gazetteer.areas.values() if a.level == "province"}
+        hint = f"; did you mean {found.name}?" if found else _did_you_mean(name, known)
+        raise ValueError(f"there is no province {name!r}{hint}")
+    return name
+
+
+def _regency(name: str, province: str | None) -> str:
+    gazetteer = places.load()
+    found = gazetteer.named(name, "regency")
+    if found is None:
+        known = [a for a in gazetteer.areas.values() if a.level == "regency"]
+        full = (a.name for a in known if province in (None, a.province))
+        hint = _did_you_mean(name, [form for n in full for form in (n, n.split(" ", 1)[1])])
+        raise ValueError(f"there is no regency or city {name!r}{hint}")
+    if province and found.province != province:
+        raise ValueError(f"{found.name} lies in {found.province}, not in {province}")
+    return name
+
+
 SitePath = Annotated[str, _template()]
+Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:\d+)?$"), AfterValidator(_domain)]
 Selector = Annotated[str, AfterValidator(_selector)]
 
 
@@ -88,9 +135,13 @@ class _Feed(_Row):
     feed: SitePath
     pages: Annotated[str, _template("page", "start")] | None = None
     per_page: Annotated[int, Field(ge=1)] = 25
+    window: Annotated[str, _template("since", "until", "year", "month", "page", "start")] | None = (
+        None
+    )
+    window_per_page: Annotated[int, Field(ge=1)] = 150
 
     def source(self) -> Source:
-        return Feed(self.feed, self.pages, self.per_page)
+        return Feed(self.feed, self.pages, self.per_page, self.window, self.window_per_page)
 
 
 class _Sitemap(_Row):
@@ -109,7 +160,7 @@ class _WordPress(_Row):
 
 class _Search(_Row):
     search: Annotated[str, _template("term", "page")]
-    hits: Selector
+    hits: Selector | None = None
     terms: tuple[str, ...] | None = None
 
     def source(self) -> Source:
@@ -124,7 +175,22 @@ class _Archive(_Row):
         return Archive(self.archive, self.links)
 
 
-_KINDS = ("feed", "sitemap", "wordpress", "search", "archive")
+class _DateArchive(_Row):
+    days: Annotated[str, _template("year", "month", "day", "page")]
+    links: Selector | None = None
+
+    def source(self) -> Source:
+        return DateArchive(self.days, self.links)
+
+
+class _Index(_Row):
+    index: Annotated[tuple[Annotated[str, _template("page")], ...], Field(min_length=1)]
+
+    def source(self) -> Source:
+        return Index(self.index)
+
+
+_KINDS = ("feed", "sitemap", "wordpress", "search", "archive", "days", "index")
 
 
 def _kind(source: Any) -> str | None:
@@ -137,7 +203,9 @@ _Source = Annotated[
     | Annotated[_Sitemap, Tag("_sitemap")]
     | Annotated[_WordPress, Tag("_wordpress")]
     | Annotated[_Search, Tag("_search")]
-    | Annotated[_Archive, Tag("_archive")],
+    | Annotated[_Archive, Tag("_archive")]
+    | Annotated[_DateArchive, Tag("_days")]
+    | Annotated[_Index, Tag("_index")],
     Discriminator(
         _kind,
         custom_error_type="source",
@@ -147,29 +215,62 @@ _Source = Annotated[
 
 
 class _Outlet(_Row):
+    """A row. What it says of `sources`, `spare` and `past` stands for its platform's."""
+
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
     title: str
-    domain: Annotated[
-        str, StringConstraints(pattern=r"^[a-z0-9.-]+(:\d+)?$"), AfterValidator(_domain)
-    ]
+    domain: Domain
     scheme: Literal["https", "http"] = "https"
-    province: str | None = None
+    section: Annotated[str, StringConstraints(pattern=r"^(/[^/?#\s]+)*$")] = ""
+    twins: tuple[Domain, ...] = ()
+    province: Annotated[str, AfterValidator(_province)] | None = None
     regency: str | None = None
     zone: Literal["WIB", "WITA", "WIT"] = "WIB"
+    platform: Annotated[str, AfterValidator(_platform)] | None = None
+    sources: Annotated[tuple[_Source, ...], Field(min_length=1)] = ()
+    spare: tuple[_Source, ...] | None = None
+    past: tuple[_Source, ...] | None = None
     note: str = ""
-    sources: Annotated[tuple[_Source, ...], Field(min_length=1)]
+
+    @field_validator("regency")
+    @classmethod
+    def _is_a_regency(cls, name: str | None, row: ValidationInfo) -> str | None:
+        return _regency(name, row.data.get("province")) if name else None
+
+    @model_validator(mode="after")
+    def _has_sources(self) -> Self:
+        if not (self.sources or self.platform):
+            raise ValueError("it needs sources, or a platform")
+        return self
 
     def spider(self) -> type[OutletSpider]:
         outlet = Outlet(
-            self.title, self.domain, self.province, self.regency, ZONES[self.zone], self.scheme
+            self.title,
+            self.domain,
+            self.province,
+            self.regency,
+            ZONES[self.zone],
+            self.scheme,
+            self.section,
+            self.twins,
         )
-        sources = tuple(row.source() for row in self.sources)
-        class_name = re.sub(r"\W", "_", self.name)
+        usual = PLATFORMS.get(self.platform or "", Platform(()))
         return type(
-            class_name,
+            re.sub(r"\W", "_", self.name),
             (OutletSpider,),
-            {"name": self.name, "outlet": outlet, "sources": sources, "__module__": __name__},
+            {
+                "name": self.name,
+                "outlet": outlet,
+                "sources": _sources(self.sources) or usual.sources,
+                "spare": usual.spare if self.spare is None else _sources(self.spare),
+                "past": usual.past if self.past is None else _sources(self.past),
+                "__module__": __name__,
+            },
         )
+
+
+def _sources(rows: Sequence[Any]) -> Sequence[Source]:
+    return tuple(row.source() for row in rows)
 
 
 def load(path: Path) -> list[type[OutletSpider]]:
@@ -200,14 +301,55 @@ def load(path: Path) -> list[type[OutletSpider]]:
     return list(spiders.values())
 
 
+def own_path(current: settings.Settings) -> Path:
+    """Where the operator's own catalogue is, or would be."""
+    return current.catalogue or current.home / "outlets.toml"
+
+
 class CatalogueLoader(SpiderLoader):
-    """Scrapy's spider loader, with the catalogue's outlets beside the declared ones; where both
-    have a name, the catalogue's row replaces the declaration."""
+    """Scrapy's spider loader, with the catalogues' outlets beside the declared ones. The operator's
+    own catalogue comes last: its rows replace what has their names."""
 
     def __init__(self, scrapy_settings: BaseSettings) -> None:
         super().__init__(scrapy_settings)
-        if path := settings.load().catalogue:
-            self._spiders.update({spider.name: spider for spider in load(path)})
+        # what is imported stays; collected over and over while the gazetteer's thousands of areas
+        # are made, it would double the time this takes
+        gc.freeze()
+        current = settings.load()
+        built_in = self._spiders | _by_name(load(BUILT_IN))
+        self._spiders = _chosen(built_in, current.outlets)
+        path = own_path(current)
+        if current.catalogue or path.exists():
+            self._spiders |= _by_name(load(path))
+
+
+def _by_name(found: Iterable[type[Spider]]) -> dict[str, type[Spider]]:
+    return {spider.name: spider for spider in found}
+
+
+def _chosen(built_in: Mapping[str, type[Spider]], wanted: str) -> dict[str, type[Spider]]:
+    """Those of `built_in` that `wanted` (PANTAU_OUTLETS) names, by name or province."""
+    names = [name for part in wanted.split(",") if (name := part.strip())]
+    if not names:
+        return dict(built_in)
+    chosen: dict[str, type[Spider]] = {}
+    for name in names:
+        province = places.load().named(name, "province")
+        if name in built_in:
+            chosen[name] = built_in[name]
+        elif province:
+            chosen |= {n: s for n, s in built_in.items() if _province_of(s) == province.name}
+        else:
+            provinces = filter(None, map(_province_of, built_in.values()))
+            hint = _did_you_mean(name, {*built_in, *provinces}) or "."
+            raise CatalogueError(
+                f"PANTAU_OUTLETS: {name!r} is neither a built-in outlet nor a province{hint}"
+            )
+    return chosen
+
+
+def _province_of(spider: type[Spider]) -> str | None:
+    return spider.outlet.province if issubclass(spider, OutletSpider) else None
 
 
 def spiders() -> dict[str, type[OutletSpider]]:

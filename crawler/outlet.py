@@ -32,8 +32,17 @@ class Outlet:
         return urljoin(f"{self.scheme}://{self.domain}/", path)
 
     def owns(self, url: str) -> bool:
-        """Whether `url` is on the outlet's site, its www, AMP and mobile twins included."""
-        return urls.host(url) == urls.host(self.url("/"))
+        """Whether `url` is on the outlet's site or a twin of it, www, AMP and mobile included."""
+        hosts = (self.domain, *self.twins)
+        return urls.host(url) in {urls.host(f"{self.scheme}://{host}/") for host in hosts}
+
+    def publishes(self, url: str) -> bool:
+        """Whether `url` may be an article of the outlet's: on its site and in its section. Its
+        listings may lie elsewhere on the site: `owns` tells those."""
+        if not self.section:
+            return self.owns(url)
+        path = urlsplit(urls.canonical(url) or "").path
+        return self.owns(url) and path.startswith(f"{self.section}/")
 
     @property
     def hostname(self) -> str:

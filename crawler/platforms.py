@@ -1,12 +1,20 @@
 """The systems that outlets run on: each with its sources, described once.
 
-A row of the catalogue that names its platform needs no sources of its own.
+A row of the catalogue that names its platform needs no sources of its own. The sources are in the
+order of what they are worth; an outlet that lacks one falls back to the next.
+
+What is known of each, and whence: WordPress and Blogger from their own documentation; Antara's
+feed and /terkini, Tribun's /index-news and sitemap, Promedia's /indeks-berita (Jawa Pos and Haluan
+run on it too), PRMN's sitemap, Disway's /rss, WahanaNews' /rss and iNews' /feed from the code of
+public crawlers that read them. Suara's, RMOL's and VIVA's regional sites are taken to offer what
+the chain's main site does; for Bacakoran, Drupal sites and government portals the paths are the
+system's usual ones. `pantau outlets check` tells which an outlet really has.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crawler.sources import Feed, Sitemap, Source, WordPress
+from crawler.sources import Archive, DateArchive, Feed, Index, Search, Sitemap, Source, WordPress
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +29,116 @@ class Platform:
 
 PLATFORMS = {
     "wordpress": Platform(
-        sources=(Feed("/feed/", pages="/feed/?paged={page}"),),
-        spare=(WordPress(), Sitemap("/wp-sitemap.xml"), Sitemap("/sitemap_index.xml")),
+        sources=(
+            Feed(
+                "/feed/",
+                pages="/feed/?paged={page}",
+                window="/feed/?m={year}{month}&paged={page}",
+            ),
+        ),
+        spare=(
+            WordPress(),
+            Sitemap("/wp-sitemap.xml"),
+            Sitemap("/sitemap_index.xml"),
+            Index(),
+            Search("/?s={term}&feed=rss2&paged={page}", hits=None),
+        ),
+        past=(DateArchive("/{year}/{month}/{day}/page/{page}/"),),
+    ),
+    "blogger": Platform(
+        sources=(
+            Feed(
+                "/feeds/posts/default?alt=rss",
+                pages="/feeds/posts/default?alt=rss&start-index={start}",
+                window="/feeds/posts/default?alt=rss&orderby=published&max-results=150"
+                "&published-min={since}&published-max={until}&start-index={start}",
+            ),
+        ),
+        spare=(Sitemap("/sitemap.xml"), Index()),
+    ),
+    # /berita/ID/slug; the feed holds the last few dozen articles, /terkini goes further back
+    "antara": Platform(
+        sources=(Feed("/rss/terkini.xml"), Index(("/terkini?page={page}",))),
+        spare=(Sitemap("/sitemap.xml"),),
+        past=(Search("/search?q={term}&page={page}", "a[href*='/berita/']"),),
+    ),
+    # /YYYY/MM/DD/slug. The main site's feed gives the front page as every article's address; the
+    # sitemap is an index of one or more for each section
+    "tribun": Platform(
+        sources=(Index(("/index-news?page={page}",)),),
+        spare=(Sitemap("/sitemap.xml"), Feed("/rss")),
+        past=(DateArchive("/index-news?date={year}-{month}-{day}&page={page}"),),
+    ),
+    # /kanal/ID/slug
+    "promedia": Platform(
+        sources=(Archive("/indeks-berita?page={page}", "a.latest__link"),),
+        spare=(
+            Feed("/rss"),
+            Sitemap("/sitemap.xml"),
+            Index(("/indeks-berita?page={page}", "/")),
+        ),
+    ),
+    # /kanal/pr-ID/slug: Promedia's system, with the network's numbers
+    "prmn": Platform(
+        sources=(Archive("/indeks-berita?page={page}", "a[href*='/pr-']"),),
+        spare=(Sitemap("/sitemap.xml"), Feed("/rss"), Index()),
+    ),
+    # /read/ID/slug
+    "disway": Platform(
+        sources=(Feed("/rss"),),
+        spare=(Sitemap("/sitemap.xml"), Archive("/", "a[href*='/read/']")),
+    ),
+    # newspapers' pages by Disway: /read/ID/slug, not known to have a feed
+    "bacakoran": Platform(
+        sources=(Archive("/", "a[href*='/read/']"),),
+        spare=(Sitemap("/sitemap.xml"), Feed("/rss"), Index()),
+    ),
+    # /read/YYYY/MM/DD/HHMMSS/slug
+    "suara": Platform(
+        sources=(Feed("/rss"), Index(("/indeks?page={page}",))),
+        spare=(Sitemap("/sitemap.xml"), Index()),
+    ),
+    # /read/ID/slug
+    "inews": Platform(
+        sources=(Feed("/feed"),),
+        spare=(Feed("/rss"), Sitemap("/sitemap.xml"), Archive("/", "a[href*='/read/']"), Index()),
+    ),
+    # /slug
+    "rmol": Platform(
+        sources=(Feed("/rss/latest-posts"),),
+        spare=(Feed("/rss"), Feed("/feed"), Sitemap("/sitemap.xml"), Index()),
+    ),
+    # /kanal/slug-HASH
+    "wahananews": Platform(
+        sources=(Feed("/rss"),),
+        spare=(Sitemap("/sitemap.xml"), Index(("/", "/arsip"))),
+        past=(DateArchive("/arsip?tanggal={day}-{month}-{year}"),),
+    ),
+    # /kanal/ID-slug; the main site's sitemaps are one for each section
+    "viva": Platform(
+        sources=(Sitemap("/sitemap/news/news-sitemap.xml"),),
+        spare=(Feed("/get/all"), Sitemap("/sitemap.xml"), Index()),
+    ),
+    # /content/slug; Drupal counts pages from 0, so that what is new is on the one without a number
+    "drupal": Platform(
+        sources=(Feed("/rss.xml"),),
+        spare=(Sitemap("/sitemap.xml"), Index(("/", "/node"))),
+        past=(Index(("/node?page={page}",)),),
+    ),
+    # the election supervisor's offices: Drupal, /berita/slug
+    "bawaslu": Platform(
+        sources=(Archive("/berita", "a[href*='/berita/']"),),
+        spare=(Feed("/rss.xml"), Sitemap("/sitemap.xml"), Index()),
+        past=(Archive("/berita?page={page}", "a[href*='/berita/']"),),
+    ),
+    # portals of regencies, cities and their offices: /berita/slug, as a rule
+    "government": Platform(
+        sources=(Archive("/berita?page={page}", "a[href*='/berita/']"),),
+        spare=(Feed("/feed"), Feed("/rss"), Sitemap("/sitemap.xml"), Index(("/", "/berita"))),
+    ),
+    # unknown, or a system of the outlet's own
+    "generic": Platform(
+        sources=(Feed("/feed"),),
+        spare=(Feed("/rss"), Feed("/rss.xml"), Sitemap("/sitemap.xml"), Index()),
     ),
 }

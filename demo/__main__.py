@@ -24,6 +24,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="pantau-demo-") as home, serve(now) as sites:
         environment = os.environ | {
             "PANTAU_HOME": home,
+            "PANTAU_OUTLETS": ",".join(sites),
             "PANTAU_STAND_INS": json.dumps(sites),
             "PANTAU_ALLOW_PRIVATE_ADDRESSES": "true",
             "PANTAU_DELAY": str(DELAY_SECONDS),

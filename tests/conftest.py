@@ -82,6 +82,7 @@ class Pantau:
             "PANTAU_LEASE_SECONDS": "2",
             "PANTAU_WORKERS": "1",
             # no test asks anything of a real outlet: these names never resolve (RFC 2606)
+            "PANTAU_OUTLETS": ",".join(DECLARED),
             "PANTAU_STAND_INS": json.dumps({name: f"https://{name}.invalid" for name in DECLARED}),
         }
 

@@ -1,14 +1,19 @@
-"""The catalogue file: its rows are outlets, and what is wrong with it is said in a sentence."""
+"""The catalogues: their rows are outlets, and what is wrong with one is said in a sentence."""
 
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
 from crawler import catalogue
-from crawler.outlet import WIB, WITA, Outlet
-from crawler.sources import Archive, Feed, Search, Sitemap, WordPress
-from tests.conftest import ROOT, Pantau
+from crawler.outlet import WIB, WIT, WITA, Outlet
+from crawler.platforms import PLATFORMS
+from crawler.sources import Archive, DateArchive, Feed, Index, Search, Sitemap, WordPress
+from crawler.spider import OutletSpider
+from extract import places
+from tests.conftest import DECLARED, ROOT, Pantau, row
 
 GOOD = """
 [[outlet]]
@@ -27,7 +32,14 @@ sources = [
     {wordpress = "/id/wp-json/wp/v2/posts"},
     {search = "/?s={term}", hits = "h2 a"},
     {search = "/cari?q={term}", hits = "h2 a", terms = ["netralitas"]},
+    {search = "/?s={term}&feed=rss2"},
     {archive = "/berita?page={page}", links = ".card a"},
+    {index = ["/", "/politik?page={page}"]},
+]
+past = [
+    {days = "/{year}/{month}/{day}/"},
+    {days = "/arsip?bulan={year}-{month}&page={page}", links = "h2 a"},
+    {feed = "/rss", window = "/rss?dari={since}&sampai={until}", window_per_page = 10},
 ]
 
 [[outlet]]
@@ -54,22 +66,138 @@ def test_each_kind_of_source(pantau: Pantau) -> None:
         WordPress("/id/wp-json/wp/v2/posts"),
         Search("/?s={term}", "h2 a"),
         Search("/cari?q={term}", "h2 a", ("netralitas",)),
+        Search("/?s={term}&feed=rss2", None),
         Archive("/berita?page={page}", ".card a"),
+        Index(("/", "/politik?page={page}")),
     )
-    assert len({source.name for source in first.sources}) == 8
+    assert len({source.name for source in first.sources}) == 10
+    assert tuple(first.past) == (
+        DateArchive("/{year}/{month}/{day}/"),
+        DateArchive("/arsip?bulan={year}-{month}&page={page}", "h2 a"),
+        Feed("/rss", window="/rss?dari={since}&sampai={until}", window_per_page=10),
+    )
     assert second.outlet.zone == WIB
     assert second.outlet.url("/rss") == "http://suara.example:8080/rss"
 
 
-def test_scrapy_lists_declared_outlets_and_rows(pantau: Pantau) -> None:
+PLATFORM = """
+[[outlet]]
+name = "a"
+title = "A"
+domain = "a.example"
+platform = "wordpress"
+
+[[outlet]]
+name = "b"
+title = "B"
+domain = "b.example"
+section = "/bali"
+twins = ["c.example", "d.example:8080"]
+platform = "wordpress"
+sources = [{feed = "/rss"}]
+spare = []
+"""
+
+
+def test_a_platform_gives_what_a_row_does_not_say(pantau: Pantau) -> None:
+    pantau.catalogue(PLATFORM)
+    plain, own = catalogue.load(pantau.home / "outlets.toml")
+    usual = PLATFORMS["wordpress"]
+    assert (plain.sources, plain.spare, plain.past) == (usual.sources, usual.spare, usual.past)
+    assert (own.sources, own.spare, own.past) == ((Feed("/rss"),), (), usual.past)
+    assert own.outlet.section == "/bali"
+    assert own.outlet.twins == ("c.example", "d.example:8080")
+
+
+def test_what_an_outlet_with_a_section_and_twins_owns_and_publishes() -> None:
+    outlet = Outlet("Kabar", "kabar.example", section="/bali", twins=("lama.example:8080",))
+    for own in ("https://www.kabar.example/indeks", "http://m.lama.example:8080/x"):
+        assert outlet.owns(own)
+        assert not outlet.publishes(own)
+    for article in ("https://kabar.example/amp/bali/x?utm_a=b", "http://lama.example:8080/bali/x"):
+        assert outlet.publishes(article)
+    for other in ("https://kabar.example/balikpapan/x", "https://lama.example/bali/x"):
+        assert not outlet.publishes(other)
+    assert Outlet("Kabar", "kabar.example").publishes("https://kabar.example/x")
+
+
+@pytest.fixture(scope="module")
+def built_in() -> Sequence[type[OutletSpider]]:
+    return catalogue.load(catalogue.BUILT_IN)
+
+
+def test_the_catalogue_covers_all_provinces(built_in: Sequence[type[OutletSpider]]) -> None:
+    assert len(built_in) >= 400
+    areas = places.load().areas.values()
+    by_province = Counter(spider.outlet.province for spider in built_in)
+    assert by_province.keys() == {area.name for area in areas if area.level == "province"}
+    sites = Counter((spider.outlet.domain, spider.outlet.section) for spider in built_in)
+    assert sites.most_common(1)[0][1] == 1
+    zones = {(spider.outlet.province, spider.outlet.zone) for spider in built_in}
+    assert len(zones) == len(by_province)
+    assert {("Kalimantan Barat", WIB), ("Kalimantan Utara", WITA), ("Papua", WIT)} <= zones
+
+
+def test_each_of_its_outlets_has_what_a_crawl_needs(
+    built_in: Sequence[type[OutletSpider]],
+) -> None:
+    for spider in built_in:
+        outlet = spider.outlet
+        assert spider.name == (outlet.domain + outlet.section).replace("/", "-")
+        assert outlet.owns(outlet.url("/"))
+        names = [source.name for source in (*spider.sources, *spider.spare, *spider.past)]
+        assert len(names) == len(set(names)), spider.name
+        assert spider.sources
+        assert not set(outlet.title) & set("(/")  # as it is printed
+
+
+def test_scrapy_lists_every_outlet(pantau: Pantau, built_in: Sequence[type[OutletSpider]]) -> None:
     pantau.catalogue(GOOD)
+    pantau.set(outlets="")
     ran = subprocess.run(
         [sys.executable, "-m", "scrapy", "list"],
         env=pantau.environment, cwd=ROOT, text=True, capture_output=True, timeout=60, check=True,
     )  # fmt: skip
-    listed = ran.stdout.split()
-    assert {"kabar-daerah", "suara.2", "nusabali", "laksara"} <= set(listed)
-    assert len(listed) == len(set(listed))
+    rows = {spider.name for spider in built_in}
+    assert sorted(ran.stdout.split()) == sorted({*DECLARED, *rows, "kabar-daerah", "suara.2"})
+
+
+def listed(pantau: Pantau) -> set[str]:
+    """The outlets that a crawl would crawl."""
+    code = "from crawler.catalogue import spiders; print(*spiders())"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env=pantau.environment, cwd=ROOT, text=True, capture_output=True, check=True,
+    )  # fmt: skip
+    return set(ran.stdout.split())
+
+
+def test_outlets_are_chosen_by_name_and_province(
+    pantau: Pantau, built_in: Sequence[type[OutletSpider]]
+) -> None:
+    pantau.catalogue(row("own", "https://own.example", '[{feed = "/rss"}]'))
+    del pantau.environment["PANTAU_CATALOGUE"]  # it lies where it is looked for
+    pantau.set(outlets=" transparansi, Papua Selatan,aceh.antaranews.com ,")
+    far = {spider.name for spider in built_in if spider.outlet.province == "Papua Selatan"}
+    assert len(far) >= 2
+    assert listed(pantau) == {"transparansi", "aceh.antaranews.com", "own", *far}
+
+
+@pytest.mark.parametrize(
+    ("outlets", "near"),
+    [
+        ("nusabali,Jawa Bart", "'Jawa Bart' is neither a built-in outlet nor a province; did you"),
+        ("jubi.ids", "did you mean jubi.id"),
+        ("zzz", "'zzz' is neither a built-in outlet nor a province."),
+    ],
+)
+def test_an_unknown_choice_is_said(pantau: Pantau, outlets: str, near: str) -> None:
+    pantau.set(outlets=outlets)
+    ran = pantau("crawl")
+    assert (ran.code, ran.out) == (2, "")
+    (line,) = ran.err.splitlines()
+    assert line.startswith("pantau: PANTAU_OUTLETS: ")
+    assert near in line
 
 
 def edited(old: str, new: str) -> str:
@@ -88,7 +216,16 @@ def edited(old: str, new: str) -> str:
         (edited('note = "asked', 'colour = "asked'), "outlet 'kabar-daerah', colour: Extra"),
         (edited('"WITA"', '"WITTA"'), "outlet 'kabar-daerah', zone: Input should be 'WIB', 'WITA'"),
         (edited('[{feed = "/rss"}]', "[]"), "outlet 'suara.2', sources: Tuple should have at"),
-        (edited('sources = [{feed = "/rss"}]', ""), "outlet 'suara.2', sources: Field required"),
+        (edited('sources = [{feed = "/rss"}]', ""), "outlet 'suara.2': it needs sources, or a"),
+        (edited('"Bali"', '"Balli"'), "'kabar-daerah', province: there is no province 'Balli'"),
+        (edited('"Bali"', '"Jabar"'), "there is no province 'Jabar'; did you mean Jawa Barat?"),
+        (edited('"Buleleng"', '"Bulelang"'), "no regency or city 'Bulelang'; did you mean"),
+        (edited('"Buleleng"', '"Kota Palu"'), "Kota Palu lies in Sulawesi Tengah, not in Bali"),
+        (edited('zone =', 'platform = "wordpres"\nzone ='), "'wordpres'; did you mean wordpress?"),
+        (edited('zone =', 'twins = ["a/b"]\nzone ='), "outlet 'kabar-daerah', twins.0: String"),
+        (edited('zone =', 'section = "bali"\nzone ='), "outlet 'kabar-daerah', section: String"),
+        (edited('["/", "/politik', '["/", "politik'), "sources.9.index.1: a path begins with /"),
+        (edited('"/{year}/{month}/', '"/{yaer}/{month}/'), "past.0.days: {yaer} is unknown here"),
         (edited('"suara.2"', '"kabar-daerah"'), "has two outlets named 'kabar-daerah'"),
         (edited('"suara.2"', '"Suara Dua"'), "outlet 'Suara Dua', name: String should match"),
         (edited('"suara.example:8080"', '"https://suara.example/"'), "outlet 'suara.2', domain:"),
@@ -100,7 +237,7 @@ def edited(old: str, new: str) -> str:
         (edited("/?s={term}", "/?s={term"), "sources.5.search: '/?s={term' is not a path"),
         (edited('"/sitemap.xml"', '"sitemap.xml"'), "sources.2.sitemap: a path begins with /"),
         (edited('links = ".card a"', 'links = ".card >> a["'), "links: '.card >> a[' is not a CSS"),
-        (edited('hits = "h2 a", terms', "terms"), "sources.6.hits: Field required"),
+        (edited('links = ".card a"', 'hits = ".card a"'), "sources.8.links: Field required"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(pantau: Pantau, text: str, said: str) -> None:

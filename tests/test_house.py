@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 
 from cli import pantau
 from crawler.catalogue import load, spiders
-from crawler.sources import Archive, Feed, Search, Sitemap, WordPress
+from crawler.sources import Archive, DateArchive, Feed, Index, Search, Sitemap, WordPress
 from settings import Settings
 from tests.conftest import ROOT
 
@@ -169,8 +169,8 @@ def test_the_catalogue_in_the_documentation_can_be_used(tmp_path: Path) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", read("docs/outlets.md"), re.DOTALL)
     path = tmp_path / "outlets.toml"
     path.write_text(example, "utf-8")
-    kinds = {type(source) for spider in load(path) for source in spider.sources}
-    assert kinds == {Archive, Feed, Search, Sitemap, WordPress}
+    kinds = {type(source) for spider in load(path) for source in (*spider.sources, *spider.past)}
+    assert kinds == {Archive, DateArchive, Feed, Index, Search, Sitemap, WordPress}
 
 
 def test_links_between_documents_lead_somewhere() -> None:
