@@ -15,6 +15,7 @@ from crawler.errors import UnreachableError, WaitError, in_words
 from crawler.examine import ExaminationError
 from crawler.outlet import Outlet
 from crawler.sources import Source, SourceError
+from crawler.sources.reader import Listing
 from storage import crawls
 from storage.links import Link
 from storage.models import SeenIn, State
@@ -91,10 +92,12 @@ class Reading:
 
     async def offer(self, links: Iterable[Link], page: int | None = None) -> bool:
         listed = list(links)
-        own = [at_home(link, self.outlet) for link in listed if self.outlet.owns(link.address)]
+        own = [at_home(link, self.outlet) for link in listed if self.outlet.publishes(link.url)]
         self.listed += len(listed)
         self.own += len(own)
         self._spider.crawl.drop({"of another site": len(listed) - len(own)})
+        if isinstance(links, Listing):
+            self._spider.crawl.drop(links.dropped)
         # A source asked for the first time what the daily ones missed cannot say which of its
         # undated links are new: they are left to a backfill.
         baseline = self._seen_in != SeenIn.DAILY and not self.completed
@@ -106,6 +109,9 @@ class Reading:
             seen_in=self._seen_in,
         )
         return discovery.unread > 0
+
+    def left_out(self, why: str) -> None:
+        self._spider.crawl.drop({why: 1})
 
     def forget(self, url: str) -> None:
         self.validators[url] = (None, None)

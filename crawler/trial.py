@@ -1,11 +1,13 @@
 """Trying sources out: they are read as in a crawl, by the same rules, and nothing is recorded."""
 
 import asyncio
+import logging
 import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -27,15 +29,18 @@ from storage.links import Link
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 PAGES = 2  # of a source, on trial: enough to see whether it can be read back
 EARLY = datetime(2000, 1, 1, tzinfo=UTC)
-COMMON = "bupati"  # a word that any regional outlet has written
+COMMON = ("bupati", "warga")  # words that any regional outlet has written
 
 _CHALLENGE = re.compile(  # pages that want a browser, or a person, instead of showing the site
     rb"<title>Just a moment|challenge-platform|cf-chl-|sgcaptcha|Checking your browser|"
     rb"_Incapsula_Resource|ddos-guard",
     re.IGNORECASE,
 )
+_TITLE = re.compile(r"<title[^<>]{0,100}>\s*(?:<!\[CDATA\[)?([^<\]]{1,300})")
 _TOTAL = re.compile(r"totalResults[^<>]{0,200}>\s*(\d{1,9})\s*<")
 _LASTMOD = re.compile(r"<lastmod>\s*(\d{4}-\d\d-\d\d)")
 
@@ -191,8 +196,12 @@ class Trial:
     async def parse(self, function: Callable[..., T], *args: object) -> T:
         try:
             return await self._visit.examiners.run(function, *args)
-        except ExaminationError as error:
-            raise SourceError(str(error)) from error
+        except SourceError:
+            raise
+        except Exception as error:
+            if not isinstance(error, ExaminationError):
+                logger.exception("%s of %s", function.__name__, self.outlet.domain)
+            raise SourceError(in_words(error)) from error
 
     async def offer(self, links: Iterable[Link], page: int | None = None) -> bool:
         listed = list(links)
@@ -202,6 +211,9 @@ class Trial:
         self.links |= new
         self.pages += bool(new)
         return bool(new) and not self.completed
+
+    def left_out(self, why: str) -> None:
+        """A trial reads but the beginning: what it leaves out tells nothing."""
 
     def forget(self, url: str) -> None:
         self.validators[url] = (None, None)
@@ -221,7 +233,7 @@ class Tried:
     all, where it says so; `depth` says in words how far back it reaches; `further` whether more
     pages of it can be read; `unchanged` whether it tells when nothing is new; `daily` what a day
     without news costs. `address` is that of its first page, `moved` the source there, where it was
-    redirected."""
+    redirected; `title` what a feed calls itself."""
 
     source: Source
     error: str | None = None
@@ -235,6 +247,7 @@ class Tried:
     daily: Traffic = Traffic()
     moved: Source | None = None
     address: str = ""
+    title: str = ""
 
     @property
     def newest(self) -> datetime | None:
@@ -247,12 +260,16 @@ class Tried:
         return sorted(filter(None, self.links.values()))
 
 
-async def try_out(visit: Visit, source: Source, *, cost: bool = True) -> Tried:
-    """Read a source on trial; with `cost`, once more as on a day without news."""
+async def try_out(
+    visit: Visit, source: Source, *, cost: bool = True, word: str | None = None
+) -> Tried:
+    """Read a source on trial (a search for `word`); with `cost`, once more as on a day without
+    news."""
     started = datetime.now(UTC)
     on_trial, searches = source, 1
-    if isinstance(source, Search):  # one word is enough to see whether it finds anything
-        on_trial, searches = replace(source, terms=(COMMON,)), len(source.terms)
+    if isinstance(source, Search):  # common words show whether it finds anything
+        on_trial = replace(source, terms=(word,) if word else COMMON)
+        searches = len(source.terms) // len(on_trial.terms)
     trial = Trial(visit)
     try:
         await _read(on_trial, trial)
@@ -282,6 +299,7 @@ async def try_out(visit: Visit, source: Source, *, cost: bool = True) -> Tried:
         daily=Traffic(daily.requests * searches, daily.bytes * searches),
         moved=_moved(source, trial),
         address=trial.first.url if trial.first else "",
+        title=_title(trial.first) if isinstance(source, Feed) and trial.first else "",
     )
 
 
@@ -313,6 +331,11 @@ def path_of(url: str) -> str:
     """The path and query of `url`."""
     parts = urlsplit(url)
     return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+
+
+def _title(feed: TextResponse) -> str:
+    found = _TITLE.search(feed.text[:20_000])
+    return " ".join(unescape(unescape(found[1])).split())[:100] if found else ""
 
 
 def _depth(source: Source, trial: Trial) -> tuple[int | None, str]:

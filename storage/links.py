@@ -137,9 +137,9 @@ def record(
 
 
 def _first_state(link: Link, oldest: datetime | None, undated: State) -> State:
-    if link.published is None:
+    if link.published is None and link.modified is None:
         return undated
-    return State.SKIPPED if oldest and link.published < oldest else State.PENDING
+    return State.SKIPPED if oldest and link.published and link.published < oldest else State.PENDING
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -1,5 +1,6 @@
 """What a source is given to read itself with, and what it may raise."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -64,6 +65,10 @@ class Reader(Protocol):
         behind it. It may end the reading here by raising what is no SourceError."""
         ...
 
+    def left_out(self, why: str) -> None:
+        """Count that something listed is not read, and say why."""
+        ...
+
     def forget(self, url: str) -> None:
         """Do not ask `url` conditionally next time: an unchanged answer would not mean that there
         is nothing new."""
@@ -97,6 +102,7 @@ async def read_back(reader: Reader, pages: AsyncIterator[Sequence[Link]]) -> Non
             number += 1
             undated += not any(link.published for link in links)
             if number - reader.first_page >= reader.max_pages:
+                reader.left_out("on pages of a listing beyond the last that is read")
                 return
             if undated >= reader.max_undated_pages:
                 return
@@ -109,19 +115,29 @@ Listed = tuple[str, datetime | None, datetime | None]
 """An href, and when its article was published and modified, as far as the source says."""
 
 
-def make_links(base: str, listed: Iterable[Listed]) -> list[Link]:
+class Listing(list[Link]):
+    """The links of a page of a listing; `dropped` says how many entries were none, by why."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropped: Counter[str] = Counter()
+
+
+def make_links(base: str, listed: Iterable[Listed]) -> Listing:
     """The links that the listing at `base` gives; what is no address of an article is left out.
     Where the source gives no date, one in the address serves. Raises SourceError."""
-    links = []
+    links = Listing()
     for href, published, modified in listed:
-        if not href.strip():
-            continue
         try:
-            url = urljoin(base, href)
+            url = urljoin(base, href.strip())
         except ValueError:
-            continue
+            url = ""
         canonical, address = urls.canonical(url), urls.address(url)
-        if canonical is None or address is None or urls.is_front_page(canonical):
+        if not href.strip() or canonical is None or address is None:
+            links.dropped["no address of a page"] += 1
+            continue
+        if urls.is_front_page(canonical):
+            links.dropped["the front page"] += 1
             continue
         published = _utc(published) or urls.date_in(canonical)
         links.append(Link(canonical, address, published, _utc(modified)))

@@ -75,9 +75,10 @@ class Sitemap:
         failed = None
         # a backfill counts the sitemaps of the first index as its pages
         start = reader.first_page if depth == 1 else 1
-        for number, entry in list(enumerate(_newest_first(own), 1))[start - 1 :][
-            : reader.max_pages
-        ]:
+        children = list(enumerate(_newest_first(own), 1))[start - 1 :]
+        for _ in children[reader.max_pages :]:
+            reader.left_out("in sitemaps beyond the last that is read")
+        for number, entry in children[: reader.max_pages]:
             try:
                 await self._read(reader, entry.url, depth + 1, number if depth == 1 else None)
             except SourceError as error:  # the others are read all the same
