@@ -14,6 +14,8 @@ from pydantic import AnyHttpUrl, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as PydanticSettingsError
 
+ADDRESS = r"^https?://[^\s?#]*[^\s?#/]$"
+
 
 class SettingsError(ValueError):
     """A setting that cannot be used; its text is one sentence for the operator."""
@@ -45,6 +47,15 @@ class Settings(BaseSettings):
 
     stand_ins: dict[str, AnyHttpUrl] = {}
     """Outlet name → address of a site that plays it, for trials: {"nusabali": "http://…"}."""
+
+    wayback_url: str = Field("https://web.archive.org", pattern=ADDRESS)
+    """Where the Wayback Machine is."""
+
+    common_crawl_index_url: str = Field("https://index.commoncrawl.org", pattern=ADDRESS)
+    """Where the index of Common Crawl is."""
+
+    common_crawl_data_url: str = Field("https://data.commoncrawl.org", pattern=ADDRESS)
+    """Where the files of Common Crawl are."""
 
     allow_private_addresses: bool = False
     """Whether an outlet may live at a private or loopback address."""
@@ -121,6 +132,7 @@ SPIDER_LOADER_CLASS = "crawler.catalogue.CatalogueLoader"
 ITEM_PIPELINES = {"crawler.pipeline.Keep": 100}
 DOWNLOADER_MIDDLEWARES = {
     "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,
+    "crawler.archives.Archives": 20,
     "crawler.middlewares.OwnSite": 30,
     "crawler.middlewares.PrivateAddresses": 40,
     "crawler.middlewares.OneSlot": 50,

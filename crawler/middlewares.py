@@ -30,6 +30,7 @@ from twisted.internet.interfaces import (
 from zope.interface.declarations import implementer
 
 import settings
+from crawler.archives import is_allowed
 from crawler.errors import ForbiddenError, UnreachableError, WaitError, in_words
 from crawler.outlet import Outlet
 
@@ -75,7 +76,8 @@ class OneSlot:
 
 
 class OwnSite:
-    """Keeps requests on the outlet's own site, wherever its pages redirect to."""
+    """Keeps requests on the outlet's own site, wherever its pages redirect to; only what we ask of
+    an archive goes elsewhere."""
 
     def __init__(self, outlet: Outlet | None) -> None:
         self.outlet = outlet
@@ -85,7 +87,7 @@ class OwnSite:
         return cls(getattr(crawler.spidercls, "outlet", None))  # `scrapy shell` may have none
 
     def process_request(self, request: Request) -> None:
-        if self.outlet and not self.outlet.owns(request.url):
+        if self.outlet and not (self.outlet.owns(request.url) or is_allowed(request)):
             raise ForbiddenError(f"it leads to another site: {request.url}")
 
 

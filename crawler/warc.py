@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from fastwarc.stream_io import BrotliReader, ChunkedReader, GzipReader, WarcReader, ZstdReader
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
@@ -13,9 +13,11 @@ from w3lib.encoding import http_content_type_encoding
 import settings
 from crawler import urls
 from crawler.reading import at_home
-from crawler.spider import OutletSpider
 from extract.article import Page
 from storage.links import Link
+
+if TYPE_CHECKING:
+    from crawler.spider import OutletSpider
 
 # what a file, or a part of one that can be read by itself, begins with
 _MARKS = (b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"WARC/1.")
@@ -33,7 +35,7 @@ class Archived:
     """A page as an archive kept it, the link it stands for and whose it is; the page's `fetched` is
     when the archive fetched it."""
 
-    spider: type[OutletSpider]
+    spider: "type[OutletSpider]"
     link: Link
     page: Page
 
@@ -55,7 +57,7 @@ class Wanted:
 
     def __init__(
         self,
-        spiders: Sequence[type[OutletSpider]],
+        spiders: "Sequence[type[OutletSpider]]",
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> None:
@@ -68,7 +70,7 @@ class Wanted:
                 host = urls.host(f"{outlet.scheme}://{domain}/")
                 self._by_host.setdefault(host, []).append(spider)
 
-    def whose(self, url: str) -> tuple[type[OutletSpider], Link] | None:
+    def whose(self, url: str) -> "tuple[type[OutletSpider], Link] | None":
         """The outlet that `url` belongs to, and the link it stands for; None where it is nobody's,
         or a front page."""
         canonical, address = urls.canonical(url), urls.address(url)

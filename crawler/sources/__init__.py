@@ -4,6 +4,7 @@ A source reads its listing back, page after page, and offers each page's links t
 all of a page was known to the last complete reading.
 """
 
+from crawler.sources.archives import CommonCrawl, Wayback
 from crawler.sources.feed import Feed
 from crawler.sources.index import Index
 from crawler.sources.pages import TERMS, Archive, DateArchive, Search
@@ -14,6 +15,7 @@ from crawler.sources.wordpress import WordPress
 __all__ = [
     "TERMS",
     "Archive",
+    "CommonCrawl",
     "DateArchive",
     "Feed",
     "Index",
@@ -22,5 +24,6 @@ __all__ = [
     "Sitemap",
     "Source",
     "SourceError",
+    "Wayback",
     "WordPress",
 ]

@@ -38,6 +38,7 @@ _HOUSE = re.compile(  # the last segment of a page about the site itself
     r"struktur-organisasi|sop-|perlindungan-wartawan)(?:\b|-).*",
     re.IGNORECASE,
 )
+_FURTHER = re.compile(r"[1-9]\d?")  # behind an article's slug: its second page
 _FILE = re.compile(
     r"\.(?:jpe?g|png|gif|webp|svg|ico|pdf|docx?|xlsx?|pptx?|zip|rar|mp[34]|xml|css|js|json|apk|txt)$",
     re.IGNORECASE,
@@ -144,23 +145,34 @@ def _say(anchor: _Anchor, *texts: str | None) -> None:
             anchor.text = text
 
 
-def _points(canonical: str, anchor: _Anchor) -> int:
-    """How much a link looks like an article's; 0 where a word says that it is none."""
+def could_be_article(canonical: str) -> bool:
+    """Whether nothing in an address says that it is no article's: a tag's, a picture's, a further
+    page's, the site's own."""
     parts = urlsplit(canonical)
     segments = [segment for segment in parts.path.split("/") if segment]
     last = segments[-1] if segments else ""
     if (
-        any(_NOT_ARTICLES.fullmatch(segment) for segment in segments[:-1])
+        any(_NOT_ARTICLES.fullmatch(segment) for segment in segments)
         or _FILE.search(last)
-        or _NOT_ARTICLES.fullmatch(last)
         or _HOUSE.fullmatch(last)
+        or (_FURTHER.fullmatch(last) and segments[-2:-1] and segments[-2].count("-") > 1)
     ):
+        return False
+    return _names_one(parts.query) if parts.query else bool(segments)
+
+
+def _points(canonical: str, anchor: _Anchor) -> int:
+    """How much a link looks like an article's; 0 where its address says that it is none."""
+    if not could_be_article(canonical):
         return 0
+    parts = urlsplit(canonical)
+    segments = [segment for segment in parts.path.split("/") if segment]
+    last = segments[-1] if segments else ""
     points = anchor.place
     headline = len(anchor.text) >= HEADLINE and anchor.text.count(" ") >= 2
     points += 2 * headline
     if parts.query:
-        return points + 2 if _names_one(parts.query) else 0
+        return points + 2
     slug = _PAGE.sub("", last)
     points += min(slug.count("-") + slug.count("_"), 4) // 2
     points += 2 * bool(_DATED.search(parts.path))
