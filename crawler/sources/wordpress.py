@@ -57,13 +57,22 @@ class WordPress:
                 "page": page,
                 "_fields": "link,date_gmt,modified_gmt",
             }
-            url = reader.outlet.url(f"{self.path}?{urlencode(query)}")
-            response = await reader.fetch(url)
-            assert response  # it was not asked conditionally
-            links, full = await reader.parse(_links, response.body, response.url)
+            links, full = await self._list(reader, query)
+            if page == 1 and not links and "after" in window and not reader.until:
+                # a quiet week, or an API that shows nothing to strangers?
+                posts, _ = await self._list(reader, {"per_page": 1, "_fields": query["_fields"]})
+                if not posts:
+                    raise SourceError("it lists no post")
             yield links
             if not full:
                 return
+
+    async def _list(
+        self, reader: Reader, query: Mapping[str, str | int]
+    ) -> tuple[Sequence[Link], bool]:
+        response = await reader.fetch(reader.outlet.url(f"{self.path}?{urlencode(query)}"))
+        assert response  # it was not asked conditionally
+        return await reader.parse(_links, response.body, response.url)
 
 
 def _iso(moment: datetime) -> str:
