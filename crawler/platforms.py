@@ -95,8 +95,8 @@ PLATFORMS = {
     ),
     # /read/YYYY/MM/DD/HHMMSS/slug
     "suara": Platform(
-        sources=(Feed("/rss"), Index(("/indeks?page={page}",))),
-        spare=(Sitemap("/sitemap.xml"), Index()),
+        sources=(Feed("/rss"),),
+        spare=(Sitemap("/sitemap.xml"), Index(("/indeks?page={page}", "/"))),
     ),
     # /read/ID/slug
     "inews": Platform(

@@ -127,13 +127,12 @@ def _outlets() -> Check:
     reached = _reached(tried)
     away = [outlet.title for outlet in tried if outlet not in reached]
     provinces = {outlet.province for outlet in outlets} - {None}
-    some = f"of {len(tried)} of them" if len(tried) < len(outlets) else "of them"
+    not_reached = f"; not: {', '.join(away[:5])}{' …' if len(away) > 5 else ''}" if away else ""
     return Check(
         "outlets",
         len(away) * 2 < len(tried),  # one that is away is its own affair
-        f"{len(outlets)} are watched, in {len(provinces)} provinces; {some} {len(reached)} take a "
-        "connection"
-        + (f", not {', '.join(away[:5])}{' …' if len(away) > 5 else ''}" if away else ""),
+        f"{len(outlets)} are watched, in {len(provinces)} provinces; of {len(tried)} tried, "
+        f"{len(reached)} take a connection{not_reached}",
         "Check this machine's internet connection and name resolution, then the outlets.",
     )
 

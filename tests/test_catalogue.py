@@ -14,6 +14,8 @@ from crawler.sources import Archive, DateArchive, Feed, Index, Search, Sitemap, 
 from crawler.spider import OutletSpider
 from extract import places
 from tests.conftest import DECLARED, ROOT, Pantau, row
+from tests.site import Site
+from tests.test_crawl import FILLER, feed
 
 GOOD = """
 [[outlet]]
@@ -198,6 +200,22 @@ def test_an_unknown_choice_is_said(pantau: Pantau, outlets: str, near: str) -> N
     (line,) = ran.err.splitlines()
     assert line.startswith("pantau: PANTAU_OUTLETS: ")
     assert near in line
+
+
+def test_a_crawl_of_many_outlets_shows_those_with_something_to_say(
+    pantau: Pantau, site: Site
+) -> None:
+    site.pages = {"/rss": feed(site, "/politik/ikan"), "/politik/ikan": FILLER.format(title="Ikan")}
+    names = [f"outlet-{n}" for n in range(31)]
+    rows = [row(name, site.url, '[{feed = "/rss"}]') for name in names[1:]]
+    pantau.catalogue("".join([row("outlet-0", site.url, '[{feed = "/none"}]'), *rows]))
+    ran = pantau("crawl", *[part for name in names for part in ("--outlet", name)])
+    assert ran.code == 1
+    lines = [line for line in ran.out.splitlines() if line.startswith("│")]
+    table = [[cell.strip() for cell in line.strip("│").split("│")][:2] for line in lines]
+    assert table == [["outlet-0", "0"], ["all 31", "30"]]  # and how many links
+    assert "outlet-0: feed /none: HTTP 404" in ran.out
+    assert "outlet-1" not in ran.out
 
 
 def edited(old: str, new: str) -> str:
