@@ -43,7 +43,18 @@ import settings
 from crawler import urls
 from crawler.outlet import WIB, WIT, WITA, Outlet
 from crawler.platforms import PLATFORMS, Platform
-from crawler.sources import Archive, DateArchive, Feed, Index, Search, Sitemap, Source, WordPress
+from crawler.sources import (
+    Archive,
+    CommonCrawl,
+    DateArchive,
+    Feed,
+    Index,
+    Search,
+    Sitemap,
+    Source,
+    Wayback,
+    WordPress,
+)
 from crawler.spider import OutletSpider
 from extract import places
 
@@ -190,7 +201,24 @@ class _Index(_Row):
         return Index(self.index)
 
 
-_KINDS = ("feed", "sitemap", "wordpress", "search", "archive", "days", "index")
+class _Wayback(_Row):
+    wayback: Literal[True]
+
+    def source(self) -> Source:
+        return Wayback()
+
+
+class _CommonCrawl(_Row):
+    commoncrawl: Literal[True]
+
+    def source(self) -> Source:
+        return CommonCrawl()
+
+
+_KINDS = (
+    *("feed", "sitemap", "wordpress", "search", "archive", "days", "index"),
+    *("wayback", "commoncrawl"),
+)
 
 
 def _kind(source: Any) -> str | None:
@@ -205,7 +233,9 @@ _Source = Annotated[
     | Annotated[_Search, Tag("_search")]
     | Annotated[_Archive, Tag("_archive")]
     | Annotated[_DateArchive, Tag("_days")]
-    | Annotated[_Index, Tag("_index")],
+    | Annotated[_Index, Tag("_index")]
+    | Annotated[_Wayback, Tag("_wayback")]
+    | Annotated[_CommonCrawl, Tag("_commoncrawl")],
     Discriminator(
         _kind,
         custom_error_type="source",

@@ -15,7 +15,18 @@ from tomlkit.items import AoT, Table
 
 from crawler.catalogue import ZONES, CatalogueError, load
 from crawler.outlet import Outlet
-from crawler.sources import Archive, DateArchive, Feed, Index, Search, Sitemap, Source, WordPress
+from crawler.sources import (
+    Archive,
+    CommonCrawl,
+    DateArchive,
+    Feed,
+    Index,
+    Search,
+    Sitemap,
+    Source,
+    Wayback,
+    WordPress,
+)
 
 _KINDS: dict[type, tuple[str, str]] = {  # source → what its row is known by, and the field that is
     Feed: ("feed", "path"),
@@ -25,6 +36,8 @@ _KINDS: dict[type, tuple[str, str]] = {  # source → what its row is known by, 
     Archive: ("archive", "path"),
     DateArchive: ("days", "path"),
     Index: ("index", "paths"),
+    Wayback: ("wayback", ""),
+    CommonCrawl: ("commoncrawl", ""),
 }
 _HEAD = """# Outlets of this installation, beside the built-in ones: see docs/outlets.md.
 """
@@ -36,7 +49,7 @@ def source_row(source: Source) -> dict[str, Any]:
     if type(source) not in _KINDS:
         raise CatalogueError(f"{source.name}: a catalogue has no row for a source of this kind")
     kind, main = _KINDS[type(source)]
-    row: dict[str, Any] = {}
+    row: dict[str, Any] = {} if main else {kind: True}
     for field in fields(source):  # type: ignore[arg-type]
         value = getattr(source, field.name)
         value = list(value) if isinstance(value, tuple) else value

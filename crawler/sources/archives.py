@@ -11,9 +11,10 @@ is cut short begins again, and what it listed before is known.
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -21,11 +22,12 @@ from pydantic import BaseModel, Field, ValidationError
 
 import settings
 from crawler import urls
-from crawler.sources.reader import PAST_THE_END, Reader, SourceError
+from crawler.sources.reader import PAST_THE_END, Listing, Reader, SourceError
 from crawler.sources.shape import could_be_article
 from crawler.sources.window import span_of_article
 from storage.links import Link
 
+BEYOND = "on pages of an index beyond the last that is read"
 PER_PAGE = 3000  # captures; some 300 KB
 _STAMP = "%Y%m%d%H%M%S"
 _CRAWL = re.compile(r"CC-MAIN-(\d{4})-(\d\d)")
@@ -48,7 +50,7 @@ class Wayback:
             async for links in self._pages(reader, domain):
                 await reader.offer(links)
 
-    async def _pages(self, reader: Reader, domain: str) -> AsyncIterator[Sequence[Link]]:
+    async def _pages(self, reader: Reader, domain: str) -> AsyncIterator[Listing]:
         base = str(settings.load().wayback_url)
         query = [
             ("url", f"{domain}{reader.outlet.section}/*"),
@@ -72,6 +74,7 @@ class Wayback:
             yield links
             if not key:
                 return
+        reader.left_out(BEYOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,7 @@ class CommonCrawl:
                 async for links in self._pages(reader, f"{base}/{crawl}-index", domain):
                     await reader.offer(links)
 
-    async def _pages(
-        self, reader: Reader, index: str, domain: str
-    ) -> AsyncIterator[Sequence[Link]]:
+    async def _pages(self, reader: Reader, index: str, domain: str) -> AsyncIterator[Listing]:
         query = [
             ("url", f"{domain}{reader.outlet.section}/*"),
             ("output", "json"),
@@ -118,6 +119,7 @@ class CommonCrawl:
                 (reader.since, reader.until),
                 reader.outlet.zone,
             )
+        reader.left_out(BEYOND)
 
 
 def _between(reader: Reader) -> Iterator[tuple[str, str]]:
@@ -130,7 +132,7 @@ def _between(reader: Reader) -> Iterator[tuple[str, str]]:
 
 def _of_wayback(
     body: bytes, base: str, window: Window, zone: ZoneInfo
-) -> tuple[list[Link], str | None]:
+) -> tuple[Listing, str | None]:
     """The links in an answer of the CDX server, and the key to ask for the next with."""
     try:
         rows = json.loads(body) if body.strip() else []
@@ -138,11 +140,11 @@ def _of_wayback(
         raise SourceError("it does not answer in JSON") from None
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise SourceError("it does not answer with a list of captures")
-    links: list[Link] = []
+    links = Listing()
     for number, row in enumerate(rows[1 : PER_PAGE + 2], 1):
         match row:
             case [str(stamp), str(original)] if re.fullmatch(r"[0-9]{14}", stamp):
-                links += _link(original, f"{base}/web/{stamp}id_/{original}", window, zone)
+                _add(links, original, f"{base}/web/{stamp}id_/{original}", window, zone)
             case []:  # the end; behind it may stand the key
                 match rows[number + 1 :]:
                     case [[str(key)]]:
@@ -162,15 +164,12 @@ def _crawls(body: bytes, window: Window) -> list[str]:
         rows = json.loads(body)
     except (ValueError, RecursionError):
         raise SourceError("it does not answer in JSON") from None
-    if not isinstance(rows, list) or not rows:
+    crawls = [crawl for row in rows if (crawl := _crawl(row))] if isinstance(rows, list) else []
+    if not crawls:
         raise SourceError("it does not answer with a list of crawls")
     since, until = window
     found = []
-    for row in rows:
-        try:
-            crawl = _Crawl.model_validate(row)
-        except ValidationError:
-            continue
+    for crawl in crawls:
         named = _CRAWL.fullmatch(crawl.id)
         if not named:  # the first crawls of all, before 2013
             continue
@@ -185,6 +184,13 @@ def _crawls(body: bytes, window: Window) -> list[str]:
     return found
 
 
+def _crawl(row: Any) -> _Crawl | None:
+    try:
+        return _Crawl.model_validate(row)
+    except ValidationError:
+        return None
+
+
 def _aware(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
@@ -196,9 +202,9 @@ class _Capture(BaseModel):
     length: int = Field(ge=1, le=settings.DOWNLOAD_MAXSIZE)
 
 
-def _of_common_crawl(body: bytes, base: str, window: Window, zone: ZoneInfo) -> list[Link]:
+def _of_common_crawl(body: bytes, base: str, window: Window, zone: ZoneInfo) -> Listing:
     """The links in an answer of the index: one JSON object a line."""
-    links: list[Link] = []
+    links = Listing()
     for line in body.splitlines():
         try:
             capture = _Capture.model_validate_json(line)
@@ -206,17 +212,19 @@ def _of_common_crawl(body: bytes, base: str, window: Window, zone: ZoneInfo) -> 
             continue
         last = capture.offset + capture.length - 1
         address = f"{base}/{capture.filename}#bytes={capture.offset}-{last}"
-        links += _link(capture.url, address, window, zone)
+        _add(links, capture.url, address, window, zone)
     return links
 
 
-def _link(original: str, address: str, window: Window, zone: ZoneInfo) -> list[Link]:
-    """The link to a capture; none where it is no article, or certainly of another time."""
+def _add(links: Listing, original: str, address: str, window: Window, zone: ZoneInfo) -> None:
+    """Add the link to a capture, unless it is no article's or certainly of another time."""
     canonical = urls.canonical(original)
     if canonical is None or not could_be_article(canonical):
-        return []
+        links.dropped["no address of an article"] += 1
+        return
     span = span_of_article(canonical, zone)
     since, until = window
     if span and (span[1] <= since or (until and span[0] >= until)):
-        return []
-    return [Link(canonical, address, urls.date_in(canonical))]
+        links.dropped["of another time"] += 1
+        return
+    links.append(Link(canonical, address, urls.date_in(canonical)))

@@ -1,0 +1,183 @@
+"""The Wayback Machine and Common Crawl, played: an outlet that is gone, found in what they kept."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
+from itertools import pairwise
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from tests import site as sites
+from tests.conftest import Pantau, row
+from tests.site import Answer, Site
+from tests.test_crawl import FILLER, RELEVANT
+from tests.test_warc import packed, record
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+TAKEN = NOW - timedelta(days=2)
+STAMP = f"{TAKEN:%Y%m%d%H%M%S}"
+GONE = "http://kabar.invalid"  # never resolves: whatever is asked of it fails
+ARTICLES = {
+    f"{GONE}/berita/1/camat-diperiksa": RELEVANT.format(title="Camat di Buleleng Diperiksa"),
+    f"{GONE}/berita/2/harga-cabai": FILLER.format(title="Harga Cabai Turun"),
+    f"{GONE}/?p=33": RELEVANT.format(title="Lurah di Buleleng Diperiksa").replace("camat", "lurah"),
+}
+NO_ARTICLES = [
+    f"{GONE}/",
+    f"{GONE}/tag/asn/",
+    f"{GONE}/feed/",
+    f"{GONE}/wp-content/uploads/camat.jpg",
+    f"{GONE}/2019/05/15/camat-lama/",
+]
+
+
+@pytest.fixture
+def archive() -> Iterator[Site]:
+    """A second site on loopback."""
+    with sites.running() as running:
+        yield running
+
+
+@pytest.fixture
+def wayback(pantau: Pantau, site: Site) -> Site:
+    """The Wayback Machine, with captures of the outlet, two on each page of its index."""
+    rows = [[STAMP, url] for url in [*ARTICLES, *NO_ARTICLES]]
+    rows.append([STAMP, next(iter(ARTICLES)).replace("kabar", "www.kabar") + "/?utm_source=x"])
+
+    def index(handler: BaseHTTPRequestHandler) -> Answer:
+        query = parse_qs(urlsplit(handler.path).query)
+        start = int(query.get("resumeKey", ["0"])[0])
+        more = [[], [str(start + 2)]] if start + 2 < len(rows) else []
+        body = [["timestamp", "original"], *rows[start : start + 2], *more]
+        return Answer(json.dumps(body), headers={"Content-Type": "application/json"})
+
+    site.pages["/cdx/search/cdx"] = index
+    for url, html in ARTICLES.items():
+        site.pages[f"/web/{STAMP}id_/{url}"] = html
+    pantau.set(wayback_url=site.url)
+    pantau.outlet("kabar", GONE, "[{wayback = true}]", zone="WITA")
+    return site
+
+
+def test_the_wayback_machine_gives_an_outlet_that_is_gone(pantau: Pantau, wayback: Site) -> None:
+    report = pantau.crawl("kabar")["kabar"]
+    assert (report["new"], report["fetched"], report["findings"]) == (3, 3, 2)
+    assert report["errors"] == 0, report["note"]
+    asked = [unquote(path) for path in wayback.paths()]
+    questions = [path for path in asked if path.startswith("/cdx/")]
+    assert len(questions) == 5
+    query = parse_qs(urlsplit(wayback.paths()[0]).query)
+    assert query["url"] == ["kabar.invalid/*"]
+    assert query["filter"] == ["statuscode:200", "mimetype:text/html"]
+    week = NOW - timedelta(days=7)
+    assert abs(datetime.strptime(query["from"][0] + "Z", "%Y%m%d%H%M%S%z") - week).seconds < 120
+    assert sorted(set(asked) - set(questions)) == sorted(f"/web/{STAMP}id_/{u}" for u in ARTICLES)
+    assert "/robots.txt" not in [asked.path for asked in wayback.log]  # made for programs
+
+    found = pantau("findings", "--json").lines()
+    assert {f["url"] for f in found} == {u for u, h in ARTICLES.items() if "Diperiksa" in h}
+    assert {f["fetched"] for f in found} == {TAKEN.isoformat()}
+    again = pantau.crawl("kabar")["kabar"]
+    assert (again["new"], again["fetched"]) == (0, 0)
+
+
+def test_an_archive_that_has_enough_is_left_alone(pantau: Pantau, wayback: Site) -> None:
+    page = f"/web/{STAMP}id_/{next(iter(ARTICLES))}"
+    answers = [Answer("slower", 429, {"Retry-After": "2"}), wayback.pages[page]]
+    wayback.pages[page] = lambda _: answers.pop(0)
+    pantau.set(delay=0.2)
+    report = pantau.crawl("kabar")["kabar"]
+    assert (report["findings"], report["errors"]) == (2, 0)
+    log = wayback.log
+    refused = next(n for n, asked in enumerate(log) if asked.status == 429)
+    assert log[refused + 1].at - log[refused].until > 1.9
+    assert all(b.at - a.until > 0.15 for a, b in pairwise(log))
+
+
+def test_common_crawl_gives_the_records_of_its_files(
+    pantau: Pantau, site: Site, archive: Site
+) -> None:
+    """Only the crawls of the window are asked, and of their files only the records."""
+    file = "crawl-data/CC-MAIN-2026-47/segments/1.2/warc/CC-MAIN-00001.warc.gz"
+    parts = packed(record(url, html, TAKEN) for url, html in ARTICLES.items())
+    whole = b"".join(parts)
+    captures, offset = [], 0
+    for url, part in zip(ARTICLES, parts, strict=True):
+        captures.append(
+            {"url": url, "filename": file, "offset": str(offset), "length": str(len(part))}
+        )
+        offset += len(part)
+    hostile = [
+        captures[0] | {"url": f"{GONE}/berita/7/jauh", "filename": "../../etc/passwd"},
+        captures[0] | {"url": "https://elsewhere.example/berita/8/lain"},
+        captures[0] | {"url": f"{GONE}/berita/9/besar", "length": str(10**9)},
+        {"message": "?"},
+    ]
+
+    def index(handler: BaseHTTPRequestHandler) -> Answer:
+        page = int(parse_qs(urlsplit(handler.path).query)["page"][0])
+        lines = [captures, hostile][page : page + 1]
+        body = "\n".join(map(json.dumps, *lines)) if lines else ""
+        return Answer(body, 200 if lines else 400, {"Content-Type": "text/x-ndjson"})
+
+    def data(handler: BaseHTTPRequestHandler) -> Answer:
+        first, last = map(int, handler.headers["Range"].removeprefix("bytes=").split("-"))
+        return Answer(whole[first : last + 1], 206, {"Content-Type": "application/octet-stream"})
+
+    week = {"from": f"{NOW - timedelta(9):%Y-%m-%dT%H:%M:%S}", "to": f"{NOW:%Y-%m-%dT%H:%M:%S}"}
+    site.pages = {
+        "/collinfo.json": json.dumps(
+            [
+                {"id": "CC-MAIN-2026-47", **week},
+                {"id": "CC-MAIN-2020-10", "from": "2020-02-16T00:00:00", "to": "2020-03-01"},
+                {"id": "CC-MAIN-2015-06"},
+                {"id": "../../CC-MAIN-2026-47", **week},
+            ]
+        ),
+        "/CC-MAIN-2026-47-index": index,
+    }
+    archive.pages = {f"/{file}": data}
+    pantau.set(common_crawl_index_url=site.url, common_crawl_data_url=archive.url)
+    pantau.outlet("kabar", GONE, "[{commoncrawl = true}]", zone="WITA")
+    report = pantau.crawl("kabar")["kabar"]
+    assert (report["new"], report["fetched"], report["findings"]) == (3, 3, 2)
+    assert report["errors"] == 0, report["note"]
+    assert len(site.paths()) == 4
+    assert archive.paths() == [f"/{file}"] * 3
+    found = pantau("findings", "--json").lines()
+    assert {f["url"] for f in found} == {u for u, h in ARTICLES.items() if "Diperiksa" in h}
+    assert {f["fetched"] for f in found} == {TAKEN.isoformat()}
+
+
+def test_an_outlet_leads_nobody_to_an_archive(pantau: Pantau, wayback: Site, archive: Site) -> None:
+    """Only what we ask of an archive goes there."""
+    page = f"{wayback.url}/web/{STAMP}id_/{next(iter(ARTICLES))}"
+    archive.pages = {
+        "/feed": sites.rss(archive, ["/berita/1/pindah"]),
+        "/berita/1/pindah": Answer(status=302, headers={"Location": page}),
+    }
+    pantau.outlet("warta", archive.url, '[{feed = "/feed"}]')
+    report = pantau.crawl("warta")["warta"]
+    assert (report["findings"], report["errors"]) == (0, 1)
+    assert "another site" in report["note"]
+    assert not wayback.log
+
+
+def test_an_index_that_answers_nonsense_is_an_error(pantau: Pantau, site: Site) -> None:
+    answers = [b"<html>busy", b"{}", b"[" * 10**6, b'[["timestamp"], ["1", 2], 3]']
+
+    def index(handler: BaseHTTPRequestHandler) -> Answer:
+        asked = parse_qs(urlsplit(handler.path).query)["url"][0]
+        return Answer(answers[int(asked.split(".")[0].removeprefix("kabar"))])
+
+    site.pages = {"/cdx/search/cdx": index, "/collinfo.json": '[{"id": 7}, 3]'}
+    pantau.set(wayback_url=site.url, common_crawl_index_url=site.url)
+    sources = "[{wayback = true}, {commoncrawl = true}]"
+    names = [f"kabar{n}" for n in range(len(answers))]
+    pantau.catalogue("".join(row(name, f"http://{name}.invalid", sources) for name in names))
+    reports = pantau.crawl(*names)
+    for name in names:
+        assert (reports[name]["links"], reports[name]["errors"]) == (0, 2)
+        assert reports[name]["note"].startswith("wayback: it does not answer ")
