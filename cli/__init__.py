@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from cli import coverage, crawling, doctor, findings, outlets, texts, warc
+from cli import backfill, coverage, crawling, doctor, findings, outlets, texts, warc
 from cli.inputs import InputError
 
 
@@ -25,6 +25,8 @@ def pantau() -> None:
 
 for command in (
     crawling.crawl,
+    backfill.backfill,
+    backfill.backfills,
     findings.findings,
     findings.finding,
     coverage.coverage,

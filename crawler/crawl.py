@@ -23,6 +23,7 @@ from crawler.errors import in_words
 from crawler.examine import Examination
 from crawler.shared import Shared
 from storage import crawls, findings, leases, links
+from storage.coverage import CHECK
 from storage.crawls import Counts
 from storage.links import Discovery, Link, Outcome
 from storage.models import SeenIn, State
@@ -37,7 +38,6 @@ CLAIM_BATCH = 20
 STORE_BATCH = 200
 STORE_SECONDS = 1.0
 MAX_FAILURES_IN_A_ROW = 10
-CHECK = "check"  # stands among an outlet's sources for the asking of its spare ones
 CHECK_EVERY = timedelta(days=7)
 
 
@@ -56,17 +56,26 @@ class Kept:
 
 
 class OutletCrawl:
-    """The crawl of the outlet `name`, from `begin` to `end`.
+    """The crawl of the outlet `name`, from `begin` to `end`: the daily one, or one of the backfill
+    `backfill_id`, which comes after the daily one.
 
     `counts` is its report so far. `stop` is called when it must not go on (the lease is lost, the
     outlet does not answer any more), with the reason."""
 
-    def __init__(self, shared: Shared, name: str, run: str, stop: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        name: str,
+        run: str,
+        stop: Callable[[str], None],
+        backfill_id: int | None = None,
+    ) -> None:
         self.shared = shared
         self.name = name
         self.run = run
         self.counts = Counts()
         self.found: list[int] = []
+        self.backfill_id = backfill_id
         self._stop = stop
         self._me = secrets.token_hex(8)
         self._waiting: list[Outcome] = []
@@ -81,21 +90,44 @@ class OutletCrawl:
     # --- beginning and ending ---------------------------------------------------------------------
 
     async def begin(self) -> None:
-        """Take the outlet's lease, waiting for one whose holder may have died to end.
+        """Take the outlet's lease, waiting for one whose holder may have died to end, or that a
+        backfill has. A backfill waits until it gets it.
 
         Raises OutletBusyError."""
-        deadline = time.monotonic() + self.shared.settings.lease_seconds * 1.5
-        while not await self._lease():
-            if time.monotonic() > deadline:
-                raise OutletBusyError(f"{self.name} is being crawled by another process")
-            await asyncio.sleep(min(1.0, self.shared.settings.lease_seconds / 4))
-        # the news of an outlet's first crawl is old
-        self._quiet = await self.store(crawls.first_begun, self.name) is None
-        self._id = await self.store(crawls.begin, self.run, self.name, _now())
+        await self._wait_for_lease()
+        # the news of an outlet's first crawl is old, too
+        begun = await self.store(crawls.first_begun, self.name)
+        self._quiet = begun is None or self.backfill_id is not None
+        self._id = await self.store(crawls.begin, self.run, self.name, _now(), self.backfill_id)
         self._tasks = [
             asyncio.create_task(self._keep_lease()),
             asyncio.create_task(self._flush_now_and_then()),
         ]
+
+    async def is_wanted(self) -> bool:
+        """Whether a daily crawl waits for this backfill to give way."""
+        return await self.store(leases.is_wanted, self._lease_name, _now())
+
+    async def give_way(self) -> None:
+        """Let the daily crawl go first, and come back when it is done. No page may be under way."""
+        keeping = self._tasks.pop(0)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        if self._leasing:
+            await asyncio.gather(self._leasing, return_exceptions=True)
+        await self.flush()
+        await self.store(leases.lend, self._lease_name, self._me, _now())
+        await self._wait_for_lease()
+        self._tasks.insert(0, asyncio.create_task(self._keep_lease()))
+
+    async def _wait_for_lease(self) -> None:
+        deadline = time.monotonic() + self.shared.settings.lease_seconds * 1.5
+        while not await self._lease():
+            if self.backfill_id is None:
+                if time.monotonic() > deadline:
+                    raise OutletBusyError(f"{self.name} is being crawled by another process")
+                await self.store(leases.want, self._lease_name, _now())
+            await asyncio.sleep(min(1.0, self.shared.settings.lease_seconds / 4))
 
     async def end(self) -> None:
         """Store what is still to be stored and give the lease back."""
@@ -111,7 +143,7 @@ class OutletCrawl:
         if self._answered and len(self._doubtful) < MAX_FAILURES_IN_A_ROW:
             self._waiting += self._doubtful
         try:
-            await self._flush()
+            await self.flush()
         except SQLAlchemyError as problem:  # what is not stored stays pending
             self.failed(f"the database: {in_words(problem)}")
         await self.store(crawls.finish, self._id, self.counts, _now())
@@ -124,7 +156,14 @@ class OutletCrawl:
     async def _lease(self) -> bool:
         seconds = self.shared.settings.lease_seconds
         self._leasing = asyncio.ensure_future(
-            self.store(leases.acquire, self._lease_name, self._me, seconds, _now())
+            self.store(
+                leases.acquire,
+                self._lease_name,
+                self._me,
+                seconds,
+                _now(),
+                last=self.backfill_id is not None,
+            )
         )
         return await asyncio.shield(self._leasing)
 
@@ -167,15 +206,20 @@ class OutletCrawl:
             known_before=known_before,
             oldest=oldest,
             undated=undated,
-            seen_in=seen_in,
+            seen_in=SeenIn.PAST if self.backfill_id else seen_in,
+            backfill_id=self.backfill_id,
         )
-        # What the database knows better than the seen-set is put right there.
+        new = len(discovery.new)
+        self.count(links=len(listed), missed=0 if seen_in == SeenIn.DAILY else new)
+        await self.recorded(discovery)
+        return discovery
+
+    async def recorded(self, discovery: Discovery) -> None:
+        """Put right in the seen-set what the database knows better; count what is new."""
         await asyncio.to_thread(self.shared.seen.settle, discovery.settled)
         await asyncio.to_thread(self.shared.seen.release, discovery.skipped, self.name)
-        new = len(discovery.new)
-        self.count(links=len(listed), new=new, missed=0 if seen_in == SeenIn.DAILY else new)
+        self.count(new=len(discovery.new))
         self.drop(discovery.dropped)
-        return discovery
 
     async def is_check_due(self) -> bool:
         """Whether the outlet's spare sources are to be asked again what the daily ones missed: once
@@ -195,7 +239,7 @@ class OutletCrawl:
 
     async def pending(self, limit: int) -> list[Link]:
         """What is to be fetched, the newest first."""
-        return await self.store(links.pending, self.name, limit)
+        return await self.store(links.pending, self.name, limit, self.backfill_id)
 
     async def claimed(self, batch: Sequence[Link]) -> list[Link]:
         """Those of `batch` that nobody else is working on, leased anew."""
@@ -231,7 +275,7 @@ class OutletCrawl:
         self._waiting += self._doubtful
         self._doubtful = []
         if len(self._waiting) >= STORE_BATCH:
-            await self._flush()
+            await self.flush()
 
     async def _keep_finding(self, outcome: Outcome, examination: Examination) -> None:
         article, verdict = examination.article, examination.verdict
@@ -257,7 +301,8 @@ class OutletCrawl:
             self.count(findings=1)
         await self._settle(settled)
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
+        """Store the outcomes that wait for it."""
         async with self._flushing:
             outcomes = list(self._waiting)
             if not outcomes:
@@ -278,7 +323,7 @@ class OutletCrawl:
         while True:
             await asyncio.sleep(STORE_SECONDS)
             try:
-                await self._flush()
+                await self.flush()
             except SQLAlchemyError:
                 logger.exception("outcomes of %s could not be stored; trying again", self.name)
 

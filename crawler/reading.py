@@ -91,13 +91,7 @@ class Reading:
             raise SourceError(str(error)) from error
 
     async def offer(self, links: Iterable[Link], page: int | None = None) -> bool:
-        listed = list(links)
-        own = [at_home(link, self.outlet) for link in listed if self.outlet.publishes(link.url)]
-        self.listed += len(listed)
-        self.own += len(own)
-        self._spider.crawl.drop({"of another site": len(listed) - len(own)})
-        if isinstance(links, Listing):
-            self._spider.crawl.drop(links.dropped)
+        own = self._own(links)
         # A source asked for the first time what the daily ones missed cannot say which of its
         # undated links are new: they are left to a backfill.
         baseline = self._seen_in != SeenIn.DAILY and not self.completed
@@ -109,6 +103,17 @@ class Reading:
             seen_in=self._seen_in,
         )
         return discovery.unread > 0
+
+    def _own(self, links: Iterable[Link]) -> list[Link]:
+        """Those of `links` that are the outlet's; what is left out is counted."""
+        listed = list(links)
+        own = [at_home(link, self.outlet) for link in listed if self.outlet.publishes(link.url)]
+        self.listed += len(listed)
+        self.own += len(own)
+        self._spider.crawl.drop({"of another site": len(listed) - len(own)})
+        if isinstance(links, Listing):
+            self._spider.crawl.drop(links.dropped)
+        return own
 
     def left_out(self, why: str) -> None:
         self._spider.crawl.drop({why: 1})
@@ -156,10 +161,14 @@ async def read_source(
 
 
 def at_home(link: Link, outlet: Outlet) -> Link:
-    """`link` on the outlet's main domain, where it is on a twin of it."""
-    if urls.host(link.url) not in [urls.host(f"https://{twin}/") for twin in outlet.twins]:
+    """`link` on the outlet's main domain, where it is on a twin of it; what an archive keeps stays
+    where it is."""
+    there = urls.host(link.url)
+    if there not in [urls.host(f"https://{twin}/") for twin in outlet.twins]:
         return link
     here = urlsplit(outlet.url("/"))
     url = urlsplit(link.url)._replace(netloc=urls.host(outlet.url("/")))
-    address = urlsplit(link.address)._replace(scheme=here.scheme, netloc=here.netloc)
+    address = urlsplit(link.address)
+    if urls.host(link.address) == there:
+        address = address._replace(scheme=here.scheme, netloc=here.netloc)
     return replace(link, url=urlunsplit(url), address=urlunsplit(address))

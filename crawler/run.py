@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from scrapy.utils.reactor import install_reactor
 
 import settings
 from crawler.middlewares import PublicResolver
+from crawler.past import Trip
 from crawler.shared import shared
 from crawler.spider import OutletSpider
 from storage.crawls import Counts
@@ -24,13 +25,15 @@ DNS_CACHE = 10_000  # names
 @dataclass(slots=True)
 class OutletReport:
     """What one outlet's crawl gave, as it stands: `state` is "waiting", "running", "done" or, where
-    the crawl was ended early, "stopped"; `found` are the ids of its new findings."""
+    the crawl was ended early, "stopped"; `found` are the ids of its new findings, `trip` is how far
+    a backfill has come."""
 
     outlet: str
     counts: Counts = field(default_factory=Counts)
     seconds: float = 0.0
     state: str = "waiting"
     found: list[int] = field(default_factory=list)
+    trip: Trip | None = None
 
 
 def crawl(
@@ -38,10 +41,13 @@ def crawl(
     *,
     limit: int | None = None,
     check: bool = False,
+    backfill: int | None = None,
+    delay: float | None = None,
     progress: Callable[[Sequence[OutletReport]], None] | None = None,
 ) -> list[OutletReport]:
     """Crawl the outlets of `spiders`, `PANTAU_PARALLEL_OUTLETS` at a time; once per process. With
-    `check`, their spare sources are asked, too.
+    `check`, their spare sources are asked, too; with the id of a `backfill`, that one is gone on
+    with, at most one request in `delay` seconds where that is slower than every day.
 
     `progress` is called about twice a second. SIGINT and SIGTERM end it early and cleanly: pages
     being fetched are finished, the rest stays pending. Raises DatabaseError and
@@ -54,7 +60,8 @@ def crawl(
     # Scrapy's own process would install TWISTED_DNS_RESOLVER; its runner does not
     PublicResolver(reactor, DNS_CACHE).install_on_reactor()
     reports = [OutletReport(spider.name) for spider in spiders]
-    run = _Run(spiders, reports, limit, check)
+    arguments = {"limit": limit or 0, "check": "1" if check else "", "backfill": backfill or 0}
+    run = _Run(spiders, reports, arguments, delay or 0)
 
     async def main() -> None:
         watcher = asyncio.create_task(_watch(reports, progress)) if progress else None
@@ -81,14 +88,22 @@ class _Run:
         self,
         spiders: Sequence[type[OutletSpider]],
         reports: Sequence[OutletReport],
-        limit: int | None,
-        check: bool,
+        arguments: Mapping[str, int | str],
+        delay: float,
     ) -> None:
         scrapy_settings = Settings()
         scrapy_settings.setmodule(settings, priority="project")
+        if delay > settings.load().delay:
+            slower = {
+                "DOWNLOAD_DELAY": delay,
+                "AUTOTHROTTLE_START_DELAY": delay,
+                "AUTOTHROTTLE_MAX_DELAY": max(delay, settings.AUTOTHROTTLE_MAX_DELAY),
+                "AUTOTHROTTLE_TARGET_CONCURRENCY": 1.0,
+            }
+            scrapy_settings.update(slower, priority="cmdline")
         self._runner = AsyncCrawlerRunner(scrapy_settings)
         self._jobs = list(zip(spiders, reports, strict=True))
-        self._arguments = {"limit": limit or 0, "check": "1" if check else ""}
+        self._arguments = arguments
         self._name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
         self._places = asyncio.Semaphore(settings.load().parallel_outlets)
         self._stopping = False
@@ -132,6 +147,9 @@ def _update(report: OutletReport, crawler: Crawler) -> None:
     if outlet_crawl:
         report.counts = outlet_crawl.counts
         report.found = outlet_crawl.found
+    journey = getattr(crawler.spider, "journey", None)
+    if journey:
+        report.trip = journey.trip()
 
 
 async def _watch(

@@ -9,16 +9,17 @@ from urllib.parse import urlsplit
 
 import scrapy
 from scrapy.exceptions import CloseSpider
-from scrapy.http import Response, TextResponse
+from scrapy.http import Response
 from twisted.python.failure import Failure
-from w3lib.encoding import http_content_type_encoding
 
 import settings
 from crawler import urls
+from crawler.answer import GONE, page_of
 from crawler.crawl import CLAIM_BATCH, Kept, OutletBusyError, OutletCrawl
 from crawler.errors import UnreachableError, WaitError, in_words, is_final
 from crawler.examine import Context, Examination, ExaminationError
 from crawler.outlet import Outlet
+from crawler.past import OutletBackfill
 from crawler.reading import at_home, read_source
 from crawler.shared import shared
 from crawler.sources import Search, Source
@@ -28,7 +29,6 @@ from storage.links import Link, Outcome
 from storage.models import SeenIn, State
 
 MAX_PAGES = 20  # of one split article
-GONE = (404, 410)
 
 
 class OutletSpider(scrapy.Spider):
@@ -37,8 +37,8 @@ class OutletSpider(scrapy.Spider):
     A declaration gives `name` (what the outlet is called on the command line), `outlet` and
     `sources`; nothing else is needed. `spare` sources, in order, stand in for one that fails, and
     once a week they are asked what the others missed; those of `past` serve backfills only. `run`
-    groups the crawls that were started together, `limit`
-    is the most articles to fetch, `check` asks the spare sources now.
+    groups the crawls that were started together, `limit` is the most articles to fetch, `check`
+    asks the spare sources now; with `backfill` it is a backfill's crawl, not the daily one.
     """
 
     allowed_domains: ClassVar[list[str]]
@@ -47,6 +47,7 @@ class OutletSpider(scrapy.Spider):
     spare: ClassVar[Sequence[Source]] = ()
     past: ClassVar[Sequence[Source]] = ()
     crawl: OutletCrawl
+    journey: OutletBackfill | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -56,16 +57,28 @@ class OutletSpider(scrapy.Spider):
         cls.allowed_domains = [cls.outlet.hostname]
 
     def __init__(
-        self, *args: Any, run: str = "", limit: str | int = 0, check: str = "", **kwargs: Any
+        self,
+        *args: Any,
+        run: str = "",
+        limit: str | int = 0,
+        check: str = "",
+        backfill: str | int = 0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.limit = int(limit)
         self.check = bool(check)
+        self.backfill = int(backfill)
         self._closing: asyncio.Future[None] | None = None
         self.run = run or f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
 
     async def start(self) -> AsyncIterator[scrapy.Request]:
-        self.crawl = OutletCrawl(shared(), self.name, self.run, self._stop)
+        self.crawl = OutletCrawl(shared(), self.name, self.run, self._stop, self.backfill or None)
+        if self.backfill:
+            self.journey = OutletBackfill(self, self.backfill)
+            async for request in self.journey.requests():
+                yield request
+            return
         try:
             await self.crawl.begin()
             await self._read_sources()
@@ -127,7 +140,7 @@ class OutletSpider(scrapy.Spider):
         if target.url != link.url:
             yield Kept(Outcome(link.url, State.TWIN))
         self.crawl.count(fetched=1)
-        page = _page(response)
+        page = page_of(response)
         if page is None:
             yield Kept(Outcome(target.url, State.EMPTY))
         elif not (passes(page.html) or link.found or _is_split(page)):
@@ -150,14 +163,7 @@ class OutletSpider(scrapy.Spider):
         return target if discovery.new else None
 
     async def _examined(self, page: Page, link: Link) -> Kept:
-        context = Context(
-            zone=self.outlet.zone,
-            title=self.outlet.title,
-            province=self.outlet.province,
-            regency=self.outlet.regency,
-            listed=link.published,
-            found=link.found,
-        )
+        context = self.context(link)
         pages, missing = [page], None
         try:
             examination = await self._examine(pages, context)
@@ -176,6 +182,17 @@ class OutletSpider(scrapy.Spider):
             published = article.published if article else None
             outcome = Outcome(link.url, _state(examination), published=published)
         return Kept(outcome, examination)
+
+    def context(self, link: Link) -> Context:
+        """What is known of the article at `link` before it is read."""
+        return Context(
+            zone=self.outlet.zone,
+            title=self.outlet.title,
+            province=self.outlet.province,
+            regency=self.outlet.regency,
+            listed=link.published,
+            found=link.found,
+        )
 
     async def _examine(self, pages: Sequence[Page], context: Context) -> Examination:
         return await self.crawl.shared.examiners.examine(pages, context)
@@ -196,7 +213,7 @@ class OutletSpider(scrapy.Spider):
                 return f"{address}: {in_words(error)}"
             if response.status in GONE:
                 return None
-            page = _page(response) if response.status == 200 else None
+            page = page_of(response) if response.status == 200 else None
             if page is None:
                 return f"HTTP {response.status} from {address}"
             pages.append(page)
@@ -222,16 +239,6 @@ class OutletSpider(scrapy.Spider):
 
 def _failed(link: Link, error: str, *, final: bool) -> Kept:
     return Kept(Outcome(link.url, State.FAILED, error, final))
-
-
-def _page(response: Response) -> Page | None:
-    """The response as a page; None where it is not text (a picture, a PDF)."""
-    if not isinstance(response, TextResponse):
-        return None
-    content_type = (response.headers.get("Content-Type") or b"").decode("latin-1")
-    return Page(
-        response.url, response.body, datetime.now(UTC), http_content_type_encoding(content_type)
-    )
 
 
 def _is_split(page: Page) -> bool:

@@ -147,6 +147,16 @@ def unfinished(session: Session, backfill_id: int, outlet: str) -> list[Slice]:
     return rows
 
 
+def window(session: Session, backfill_id: int, outlet: str) -> Window | None:
+    """The window that the slices of `outlet` make; None where it has none."""
+    start, until = session.execute(
+        select(func.min(Slice.start), func.max(Slice.until)).where(
+            Slice.backfill_id == backfill_id, Slice.outlet == outlet
+        )
+    ).one()
+    return (start, until) if start else None
+
+
 def take(
     session: Session, part: Slice, found: Sequence[Link], page: int | None, now: datetime
 ) -> Discovery:
@@ -166,9 +176,9 @@ def take(
     return discovery
 
 
-def end(session: Session, part: Slice, now: datetime, error: str | None = None) -> None:
-    """Note that a slice's listing has been read to its end, or failed."""
-    _change(session, part, finished=None if error else now, error=error)
+def end(session: Session, part: Slice, finished: datetime | None, error: str | None) -> None:
+    """Note how the reading of a slice's listing ended: with None it is to be tried again."""
+    _change(session, part, finished=finished, error=error)
 
 
 def _change(session: Session, part: Slice, **values: object) -> None:
@@ -193,6 +203,13 @@ def fetched(session: Session, backfill_id: int, outlet: str) -> int:
         Row.outlet == outlet, Row.backfill_id == backfill_id, Row.settled.is_not(None)
     )
     return session.scalar(query) or 0
+
+
+def outlets_left(session: Session, backfill_id: int) -> list[str]:
+    """The outlets with slices to be read or links to be fetched."""
+    slices = select(Slice.outlet).where(Slice.backfill_id == backfill_id, Slice.finished.is_(None))
+    waiting = select(Row.outlet).where(Row.backfill_id == backfill_id, Row.state == State.PENDING)
+    return sorted(session.scalars(slices.union(waiting)))
 
 
 def pending(session: Session, backfill_id: int, outlet: str) -> int:
@@ -296,7 +313,7 @@ def _marked(month: Month, all_: Sequence[Month], parts: Sequence[Slice]) -> Mont
     mark = None
     others = [other for other in all_ if other is not month]
     over = [part for part in parts if part.start < month.until and part.until > month.start]
-    if all(part.error and not part.finished for part in over):
+    if all(part.error for part in over):
         mark = Mark.UNREACHED
     elif not all(part.finished or part.error for part in over):
         mark = None  # it may still come

@@ -30,9 +30,11 @@ class Counts:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 
-def begin(session: Session, run: str, outlet: str, now: datetime) -> int:
-    """Note that a crawl of `outlet` begins; gives its id."""
-    crawl = Crawl(run=run, outlet=outlet, started=now)
+def begin(
+    session: Session, run: str, outlet: str, now: datetime, backfill_id: int | None = None
+) -> int:
+    """Note that a crawl of `outlet` begins, the daily one or a backfill's; gives its id."""
+    crawl = Crawl(run=run, outlet=outlet, started=now, backfill_id=backfill_id)
     session.add(crawl)
     session.flush()
     return crawl.id

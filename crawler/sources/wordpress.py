@@ -50,7 +50,7 @@ class WordPress:
         self, reader: Reader, window: Mapping[str, str]
     ) -> AsyncIterator[Sequence[Link]]:
         for page in count(reader.first_page):
-            query = {
+            query: dict[str, str | int] = {
                 **window,
                 "order": "desc",
                 "per_page": PER_PAGE,

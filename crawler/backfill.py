@@ -1,0 +1,155 @@
+"""Backfills: beginning one, and going on with it, one process at a time."""
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+import settings
+from crawler.outlet import Outlet
+from crawler.past import is_monthly, parts
+from crawler.run import OutletReport, crawl
+from crawler.shared import shared
+from crawler.sources.window import Span, months
+from crawler.spider import OutletSpider
+from storage import backfills, leases
+from storage.backfills import Part
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 15  # of the process at a backfill; renewed three times as often
+
+Progress = Callable[[Sequence[OutletReport]], None]
+
+
+class BackfillBusyError(Exception):
+    """Another process is at the backfill."""
+
+
+def begin(
+    spiders: Sequence[type[OutletSpider]],
+    first: date,
+    last: date,
+    *,
+    max_pages: int | None = None,
+    delay: float | None = None,
+) -> int:
+    """Note a backfill of what the outlets of `spiders` published from the day `first` to the end of
+    the day `last`, by their own clocks; gives its id."""
+    with Session(shared().engine) as session, session.begin():
+        return backfills.begin(
+            session,
+            datetime.combine(first, clock.min, UTC),
+            datetime.combine(last + timedelta(days=1), clock.min, UTC),
+            [spider.name for spider in spiders],
+            (part for spider in spiders for part in _slices(spider, first, last)),
+            datetime.now(UTC),
+            max_pages=max_pages,
+            delay=delay,
+        )
+
+
+def window(outlet: Outlet, first: date, last: date) -> Span:
+    """From the beginning of the day `first` to the end of `last`, in the outlet's zone."""
+    following = last + timedelta(days=1)
+    return (
+        datetime.combine(first, clock.min, outlet.zone),
+        datetime.combine(following, clock.min, outlet.zone),
+    )
+
+
+def _slices(spider: type[OutletSpider], first: date, last: date) -> Iterator[Part]:
+    whole = window(spider.outlet, first, last)
+    for source in parts(spider):
+        for span in months(*whole, spider.outlet.zone) if is_monthly(source) else [whole]:
+            yield Part(spider.name, source.name, *span)
+
+
+def go_on(
+    backfill_id: int,
+    spiders: Mapping[str, type[OutletSpider]],
+    *,
+    progress: Progress | None = None,
+) -> list[OutletReport]:
+    """Do what is left of a backfill, at those of its outlets that are among `spiders`; see
+    `crawler.run.crawl`. Raises BackfillBusyError."""
+    engine = shared().engine
+    with _held(engine, backfill_id):
+        with Session(engine) as session, session.begin():
+            backfill = backfills.get(session, backfill_id, datetime.now(UTC))
+            assert backfill
+            left = backfills.outlets_left(session, backfill_id)
+            backfills.finish(session, backfill_id, None)
+        reports = crawl(
+            [spiders[name] for name in left if name in spiders],
+            backfill=backfill_id,
+            delay=backfill.delay,
+            progress=progress,
+        )
+        if all(report.state == "done" and not _is_spent(report) for report in reports):
+            with Session(engine) as session, session.begin():
+                backfills.finish(session, backfill_id, datetime.now(UTC))
+    return reports
+
+
+def seconds_left(reports: Sequence[OutletReport]) -> float | None:
+    """How long the outlets will still take, from what those under way have shown; None where none
+    has yet. Each is a chain of its own; so many chains run beside each other."""
+    known = [r.trip.left for r in reports if r.state == "running" and r.trip and r.trip.left]
+    told = [r.seconds + r.trip.left for r in reports if r.trip and r.trip.left is not None]
+    if not told:
+        return None
+    waiting = sum(report.state == "waiting" for report in reports)
+    usual = sum(told) / len(told)
+    chains = [*known, *[usual] * waiting]
+    return max([sum(chains) / settings.load().parallel_outlets, *chains], default=0.0)
+
+
+def _is_spent(report: OutletReport) -> bool:
+    return report.trip is not None and report.trip.spent
+
+
+@contextmanager
+def _held(engine: Engine, backfill_id: int) -> Iterator[None]:
+    """Hold the lease of a backfill; that of a process that died is waited for."""
+    name, me = backfills.lease(backfill_id), secrets.token_hex(8)
+
+    def acquire() -> bool:
+        with Session(engine) as session, session.begin():
+            return leases.acquire(session, name, me, LEASE_SECONDS, datetime.now(UTC))
+
+    def expires() -> datetime | None:
+        with Session(engine) as session:
+            return leases.expires(session, name)
+
+    ends = expires()
+    while not acquire():
+        if expires() != ends:  # it was renewed: its holder lives
+            raise BackfillBusyError(f"Another process is at backfill {backfill_id}.")
+        time.sleep(0.3)
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(LEASE_SECONDS / 3):
+            try:
+                acquire()
+            except SQLAlchemyError:
+                logger.exception("the lease of backfill %s could not be renewed", backfill_id)
+
+    keeping = threading.Thread(target=renew, daemon=True)
+    keeping.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeping.join()
+        with Session(engine) as session, session.begin():
+            leases.release(session, name, me)
