@@ -27,16 +27,21 @@ _FIELDS = ("s", "q", "keyword", "keywords", "query", "cari", "search", "kata", "
 _PAGE_FIELDS = frozenset({"page", "paged", "halaman", "hal", "p", "pg"})
 _NUMBERED = re.compile(r"/(?:page/|halaman/|hal/|p/)?2/?")
 _NAME = re.compile(r"[A-Za-z][A-Za-z_-]{1,40}")
+_NO_NAME = re.compile(
+    r"(?:home|beranda|halaman)(?: utama)?|(?:indeks )?(?:berita|kabar) (?:terbaru|terkini|utama).*",
+    re.IGNORECASE,
+)
 _SEPARATOR = re.compile(r"\s+[|–—-]\s+|\s*[:»·•]\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class FrontPage:
-    """What it says: the site's `title`; `system`, what it runs on, "wordpress" or "blogger" where
-    that can be seen; the addresses of its `feeds` and of its REST API's root; `search`, the path of
-    its search with {term}; `indexes`, the paths of pages that list what is new; `articles`, the
-    canonical addresses of those it lists itself."""
+    """What it says: the site's `name`, where it gives one, and its `title`; `system`, what it runs
+    on, as "wordpress", "blogger" or "drupal", where that can be seen; the addresses of its `feeds`
+    and of its REST API's root; `search`, the path of its search with {term}; `indexes`, the paths
+    of pages that list what is new; `articles`, the canonical addresses of those it lists itself."""
 
+    name: str = ""
     title: str = ""
     system: str = ""
     feeds: tuple[str, ...] = ()
@@ -50,7 +55,8 @@ def look(html: str, url: str) -> FrontPage:
     """Look at the front page of a site. Raises SourceError where it lists too much."""
     page = Selector(html)
     return FrontPage(
-        _title(page, url),
+        _name(page),
+        main_part(page.xpath("//title/text()").get() or "", url),
         _system(page, html),
         tuple(dict.fromkeys(_feeds(page, url)))[:MOST],
         _joined(url, page.xpath("//link[@rel='https://api.w.org/']/@href").get()),
@@ -60,16 +66,21 @@ def look(html: str, url: str) -> FrontPage:
     )
 
 
-def _title(page: Selector, url: str) -> str:
+def _name(page: Selector) -> str:
     for name in ("og:site_name", "application-name"):
         said = page.xpath("//meta[@property=$n or @name=$n]/@content", n=name).get("")
         if text := " ".join(said.split()):
             return text[:100]
-    whole = " ".join((page.xpath("//title/text()").get() or "")[:500].split())
-    parts = [part for part in _SEPARATOR.split(whole) if part]
+    return ""
+
+
+def main_part(title: str, url: str) -> str:
+    """The part of a title such as "Beranda - Kabar Daerah" that names the site at `url`."""
+    parts = [part for part in _SEPARATOR.split(" ".join(title[:500].split())) if part]
     label = _squeezed((urlsplit(url).hostname or "").removeprefix("www."))
-    named = (part for part in parts if len(part) > 3 and _squeezed(part) in label)
-    return next(named, parts[0] if parts else "")[:100]
+    named = [part for part in parts if len(part) > 3 and _squeezed(part) in label]
+    said = [part for part in parts if not _NO_NAME.fullmatch(part)]
+    return (*named, *said, "")[0][:100]
 
 
 def _squeezed(text: str) -> str:
@@ -77,10 +88,10 @@ def _squeezed(text: str) -> str:
 
 
 def _system(page: Selector, html: str) -> str:
-    generator = (page.xpath("//meta[@name='generator']/@content").get() or "").lower()
-    if "wordpress" in generator or "/wp-content/" in html:
+    generator = (page.xpath("//meta[@name='generator' or @name='Generator']/@content").get()) or ""
+    if "/wp-content/" in html:
         return "wordpress"
-    return "blogger" if "blogger" in generator else ""
+    return next(iter(generator[:100].lower().split()), "")
 
 
 def _joined(url: str, href: str | None) -> str | None:
@@ -153,19 +164,16 @@ def further_pages(html: str, url: str) -> str | None:
 
 
 def hits_selector(hits: str, nothing: str, url: str) -> str | None:
-    """A CSS selector of the links to what a search found: those on the page of its `hits`, and none
-    on the page of a search that found `nothing`."""
-    shown = {link.url for link in article_links(nothing, url)}
-    found = {link.url for link in article_links(hits, url)} - shown
-    if not found:
-        return None
+    """A CSS selector of the links to what a search found: of a box that holds articles on the page
+    of its `hits`, and no link on the page of a search that found `nothing`."""
+    found = {link.url for link in article_links(hits, url)}
     page, empty = Selector(hits), Selector(nothing)
     boxes: Counter[str] = Counter()
     for anchor in page.xpath("//a[@href]"):
         if boxes.total() > MOST_HITS * 12:
             break
         if urls.canonical(_joined(url, anchor.attrib["href"]) or "") in found:
-            boxes.update(dict.fromkeys(_boxes(anchor)))
+            boxes.update(list(dict.fromkeys(_boxes(anchor))))
     best = None
     for selector, _ in boxes.most_common(40):
         if empty.css(selector):

@@ -4,6 +4,7 @@ how deep, and at what cost?"""
 import asyncio
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -11,10 +12,10 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from crawler.errors import ForbiddenError, in_words
-from crawler.frontpage import FrontPage, further_pages, hits_selector, look
+from crawler.frontpage import FrontPage, further_pages, hits_selector, look, main_part
 from crawler.outlet import WIB, WIT, WITA, Outlet
 from crawler.platforms import PLATFORMS
-from crawler.sources import Feed, Index, Search, Sitemap, Source, SourceError, WordPress
+from crawler.sources import Archive, Feed, Index, Search, Sitemap, Source, SourceError, WordPress
 from crawler.trial import COMMON, Traffic, Trial, Tried, Visit, Visits, path_of, try_out
 from extract import places
 
@@ -34,7 +35,10 @@ _SITEMAPS = ("/sitemap.xml", "/sitemap_index.xml", "/wp-sitemap.xml", "/news-sit
              "/sitemap-news.xml")  # fmt: skip
 _INDEXES = ("/indeks", "/berita", "/index-berita", "/news", "/arsip")
 _SITEMAP_LINE = re.compile(r"^\s*sitemap\s*:\s*(\S{1,500})", re.IGNORECASE | re.MULTILINE)
-_OF_ANY_SITE = ("generic", "government")  # platforms that say nothing of a site
+_BY_LISTING = {
+    "promedia": "/indeks-berita",
+    "prmn": "/indeks-berita",
+}  # known by this page of theirs
 
 _WITA = frozenset({
     "Bali", "Nusa Tenggara Barat", "Nusa Tenggara Timur", "Kalimantan Selatan", "Kalimantan Timur",
@@ -136,6 +140,7 @@ class Studying:
         listed = _SITEMAP_LINE.findall(robots[1])[:MOST_LISTED] if robots else []
         for feed in self._feeds():
             await self.one(feed)
+        self.outlet = replace(self.outlet, title=self._title())
         if self.front.system != "blogger":
             api = self.front.api
             await self.one(WordPress(path_of(f"{api}wp/v2/posts")) if api else WordPress())
@@ -146,6 +151,18 @@ class Studying:
         ):
             await self._search(search)
         await self._indexes()
+        for name in filter(self.may_be, PLATFORMS):
+            for source in PLATFORMS[name].sources:
+                await self.one(source)
+
+    def may_be(self, platform: str) -> bool:
+        """Whether the site may run on a platform: it says so, or its host does, or a page that only
+        the platform's sites have is there."""
+        page = _BY_LISTING.get(platform)
+        listing = page and any(page in t.source.name for t in self.tried if t.error is None)
+        labels = self.outlet.hostname.split(".")
+        by_host = platform in labels or f"{platform}news" in labels
+        return bool(listing or by_host or platform == self.front.system)
 
     async def front_page(self) -> None:
         """Look at the front page: what the outlet is called, and whether its address is a section
@@ -154,9 +171,19 @@ class Studying:
             self.front = await self._look(page)
         within = sum(map(self.outlet.publishes, self.front.articles))
         section = self.outlet.section if within >= LEAST_IN_SECTION else ""
-        title = self.front.title or self.outlet.hostname
-        self.outlet = replace(self.outlet, title=title, section=section)
-        self.visit.outlet = self.outlet
+        self.outlet = self.visit.outlet = replace(self.outlet, title=self._title(), section=section)
+
+    def _title(self) -> str:
+        """What the site calls itself, or its feed does."""
+        feeds = (main_part(t.title, self.outlet.url("/")) for t in self.tried)
+        said = (self.front.name, *feeds, self.front.title, self.outlet.hostname)
+        return next(filter(None, said))
+
+    def _word(self) -> str:
+        """A word that the site's search must find: one of its latest headlines' most common."""
+        slugs = (urlsplit(url).path.rsplit("/", 1)[-1] for url in self.front.articles)
+        words = Counter(word for slug in slugs for word in set(re.findall(r"[a-z]{5,20}", slug)))
+        return next((word for word, _ in words.most_common(1)), COMMON[0])
 
     async def _look(self, page: tuple[str, str]) -> FrontPage:
         try:
@@ -195,9 +222,9 @@ class Studying:
 
     async def one(self, source: Source) -> None:
         """Try a source, unless what it lists is listed by one of its kind already."""
-        if any(tried.source.name == source.name for tried in self.tried):
+        if any(_key(tried.source) == _key(source) for tried in self.tried):
             return
-        tried = await try_out(self.visit, source)
+        tried = await try_out(self.visit, source, word=self._word())
         if tried.error is None and tried.moved:
             tried = replace(tried, source=tried.moved)
         if isinstance(tried.source, Feed) and not tried.further:
@@ -211,20 +238,20 @@ class Studying:
             await self.one(Search("/?s={term}&feed=rss2&paged={page}", None))
             if self.tried[-1].error is None:
                 return
-        trial = Trial(self.visit)
+        trial, word = Trial(self.visit), self._word()
         try:
-            found = await self._get(path.replace("{term}", COMMON))
+            found = await self._get(path.replace("{term}", word))
             nothing = await self._get(path.replace("{term}", NOTHING))
             hits = await trial.parse(hits_selector, found[1], nothing[1], found[0])
         except SourceError as error:
             self.tried.append(Tried(Search(path, None), str(error), error.status))
             return
         if hits is None:
-            self.tried.append(Tried(Search(path, None), f"it finds nothing for “{COMMON}”"))
+            self.tried.append(Tried(Search(path, None), f"it finds nothing for “{word}”"))
             return
         pages = await trial.parse(further_pages, found[1], found[0])
         if pages and "term" not in pages:
-            pages = pages.replace(COMMON, "{term}")
+            pages = pages.replace(word, "{term}")
         await self.one(Search(pages if pages and "{term}" in pages else path, hits))
 
     async def _indexes(self) -> None:
@@ -255,7 +282,7 @@ async def _study(visit: Visit, known: Callable[[Outlet], Outlet]) -> Study:
         outlet = replace(outlet, zone=WITA if outlet.province in _WITA else WIT)
         guessed.append(f"zone {'WITA' if outlet.province in _WITA else 'WIT'}")
     sources, spare = proposal(studying.tried, studying.front.articles)
-    platform = _platform([t for t in studying.tried if t.error is None], sources)
+    platform = _platform(studying, sources)
     return Study(
         outlet,
         tuple(studying.tried),
@@ -344,17 +371,21 @@ def _paths(tried: Tried) -> tuple[str, ...]:
     return tried.source.paths
 
 
-def _platform(working: Sequence[Tried], daily: Sequence[Source]) -> str | None:
+def _platform(studied: Studying, daily: Sequence[Source]) -> str | None:
     """The platform whose daily sources work and are as good as what would be read every day
     otherwise."""
-    names = {t.source.name for t in working}
+    working = {_key(t.source) for t in studied.tried if t.error is None}
     fitting = {}
-    for name, platform in PLATFORMS.items():
-        own = {source.name for source in platform.sources}
-        spare = names.intersection(source.name for source in platform.spare)
-        if name not in _OF_ANY_SITE and own <= names and spare and own & {s.name for s in daily}:
-            fitting[name] = len(spare)
+    for name in filter(studied.may_be, PLATFORMS):
+        own = set(map(_key, PLATFORMS[name].sources))
+        if own <= working and own.intersection(map(_key, daily)):
+            fitting[name] = len(working.intersection(map(_key, PLATFORMS[name].spare)))
     return max(fitting, key=lambda name: fitting[name], default=None)
+
+
+def _key(source: Source) -> tuple[str, str | None]:
+    """What makes a source the same listing as another."""
+    return source.name, source.links if isinstance(source, Archive) else None
 
 
 def _home(outlet: Outlet) -> tuple[str, str | None] | None:

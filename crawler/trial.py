@@ -18,6 +18,7 @@ from scrapy.settings import Settings
 from scrapy.utils.reactor import install_reactor
 
 import settings
+from crawler import urls
 from crawler.errors import in_words
 from crawler.examine import ExaminationError, Examiners
 from crawler.middlewares import PublicResolver
@@ -291,7 +292,10 @@ async def try_out(
             link.url: min(date, started) if (date := link.published or link.modified) else None
             for link in trial.links.values()
         },
-        dated=any(link.published for link in trial.links.values()),
+        dated=any(  # by the source itself, not only by the addresses
+            link.published and link.published != urls.date_in(link.url)
+            for link in trial.links.values()
+        ),
         whole=whole,
         depth=depth,
         further=trial.pages > 1,

@@ -1,0 +1,433 @@
+"""Outlets studied, written down, checked, repaired and exchanged; on sites of our own."""
+
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from crawler import catalogue
+from crawler.outlet import WITA, Outlet
+from crawler.rows import in_toml, outlet_row, rows_in, write
+from crawler.sources import (
+    Archive,
+    DateArchive,
+    Feed,
+    Index,
+    Search,
+    Sitemap,
+    Source,
+    WordPress,
+)
+from tests import site as sites
+from tests.conftest import Pantau
+from tests.site import Answer, Site
+
+NOW = datetime.now(UTC)
+RELEVANT = "Camat di Buleleng Diperiksa Bawaslu karena Hadiri Kampanye"
+HEADLINES = (
+    RELEVANT,
+    *(
+        f"{what} {where} menjelang akhir pekan ini"
+        for what in ("Harga cabai turun di", "Jalan utama diperbaiki di", "Festival layang di")
+        for where in ("Singaraja", "Negara", "Bangli", "Gianyar")
+    ),
+)
+PROOF = (
+    "Bawaslu Buleleng memeriksa seorang camat yang diduga melanggar netralitas ASN karena hadir "
+    "dalam kampanye calon bupati nomor urut satu pada hari Minggu.",
+    "Ketua Bawaslu menyampaikan bahwa camat tersebut sudah dipanggil untuk dimintai klarifikasi.",
+)
+FILLER = (
+    "Para warga yang ditemui pada Jumat pagi menyambut kabar itu dengan gembira, dan berharap "
+    "keadaan tetap baik sampai bulan depan.",
+    "Petugas dinas mencatat tidak ada keluhan sejak awal bulan, kata seorang pegawai di lapangan.",
+)
+
+
+def slug(title: str) -> str:
+    return title.lower().replace(" ", "-")
+
+
+def when(number: int) -> datetime:
+    """When the article came out: they lie nine hours apart."""
+    return NOW - timedelta(hours=2 + 9 * number)
+
+
+def article(number: int) -> str:
+    title = HEADLINES[number]
+    text = "".join(f"<p>{p}</p>" for p in (PROOF if title == RELEVANT else FILLER))
+    date = when(number).isoformat()
+    return (
+        f"<html><head><title>{title}</title>"
+        f'<meta property="article:published_time" content="{date}"></head>'
+        f"<body><article><h1>{title}</h1><div>{text}</div></article></body></html>"
+    )
+
+
+def listing(site: Site, paths: Sequence[str], more: str = "", head: str = "") -> str:
+    """A page that lists articles, in a frame with a menu and a footer."""
+    links = "".join(
+        f'<div class="latest__item"><a class="latest__link" href="{site.url}{path}">'
+        f"{HEADLINES[PATHS[path]]}</a></div>"
+        for path in paths
+    )
+    return (
+        f"<html><head><title>Beranda - Kabar Buleleng</title>{head}</head><body>"
+        f'<nav><a href="/">Beranda</a> <a href="/kategori/daerah">Daerah</a></nav>'
+        f'<main>{links}</main><p class="pages">{more}</p>'
+        f'<footer><a href="/pedoman-media-siber">Pedoman Pemberitaan Media Siber</a></footer>'
+        f"</body></html>"
+    )
+
+
+PATHS: dict[str, int] = {}  # of all sites: path → number of the article
+
+
+def publish(site: Site, form: str) -> list[str]:
+    """Give `site` its articles, at paths such as "/berita/{slug}"; the newest first."""
+    paths = []
+    for number, title in enumerate(HEADLINES):
+        path = form.format(slug=slug(title), number=90_000 - number, at=when(number))
+        PATHS[path] = number
+        site.pages[path] = article(number)
+        paths.append(path)
+    return paths
+
+
+def rss(site: Site, paths: Sequence[str], age: timedelta = timedelta(0)) -> str:
+    items = "".join(
+        f"<item><title>{HEADLINES[PATHS[path]]}</title><link>{site.url}{path}</link>"
+        f"<pubDate>{format_datetime(when(PATHS[path]) - age)}</pubDate></item>"
+        for path in paths
+    )
+    return (
+        f'<?xml version="1.0"?><rss version="2.0"><channel><title>Kabar Buleleng</title>{items}'
+        f"</channel></rss>"
+    )
+
+
+def asked(handler: BaseHTTPRequestHandler, name: str) -> int:
+    return int(parse_qs(urlsplit(handler.path).query).get(name, ["1"])[0])
+
+
+def alternate(path: str, generator: str = "") -> str:
+    return (
+        f'<meta name="generator" content="{generator}">'
+        f'<link rel="alternate" type="application/rss+xml" href="{path}">'
+    )
+
+
+def blogger(site: Site) -> None:
+    paths = publish(site, "/{at:%Y/%m}/{slug}.html")
+
+    def feed(handler: BaseHTTPRequestHandler) -> Answer:
+        start = asked(handler, "start-index")
+        return Answer(rss(site, paths[start - 1 : start + 24]))
+
+    site.pages |= {
+        "/": listing(site, paths[:5], head=alternate("/feeds/posts/default?alt=rss", "blogger")),
+        "/robots.txt": f"User-agent: *\nDisallow: /search\nSitemap: {site.url}/sitemap.xml\n",
+        "/feeds/posts/default": feed,
+        "/sitemap.xml": "<urlset>"
+        + "".join(f"<url><loc>{site.url}{path}</loc></url>" for path in paths)
+        + "</urlset>",
+    }
+
+
+def promedia(site: Site) -> None:
+    paths = publish(site, "/daerah/10313{number}/{slug}")
+
+    def index(handler: BaseHTTPRequestHandler) -> Answer:
+        start = (asked(handler, "page") - 1) * 5
+        return Answer(listing(site, paths[start : start + 5], '<a href="?page=2">2</a>'))
+
+    site.pages |= {
+        "/": listing(site, paths[:3], '<a href="/indeks-berita">Indeks Berita</a>'),
+        "/indeks-berita": index,
+    }
+
+
+def drupal(site: Site) -> None:
+    paths = publish(site, "/content/{slug}")
+    site.pages |= {
+        "/": listing(site, paths[:5], head=alternate("/rss.xml", "Drupal 10 (drupal.org)")),
+        "/rss.xml": Answer(rss(site, paths), headers={"Content-Type": "application/rss+xml"}),
+        "/node": listing(site, paths[:5], '<a href="?page=1">2</a><a href="?page=2">3</a>'),
+    }
+
+
+def bare(site: Site) -> None:
+    paths = publish(site, "/berita/{slug}")
+
+    def index(handler: BaseHTTPRequestHandler) -> Answer:
+        start = (asked(handler, "halaman") - 1) * 5
+        return Answer(listing(site, paths[start : start + 5], '<a href="?halaman=2">2</a>'))
+
+    site.pages |= {"/": listing(site, paths[:3], '<a href="/berita">Berita</a>'), "/berita": index}
+
+
+@pytest.mark.parametrize(
+    ("manner", "expected"),
+    [
+        (blogger, {"platform": "blogger"}),
+        (promedia, {"platform": "promedia"}),
+        (drupal, {"platform": "drupal"}),
+        (bare, {"sources": [{"index": ["/berita?halaman={page}"]}]}),
+    ],
+    ids=["blogger", "promedia", "drupal", "bare"],
+)
+def test_a_site_is_studied_added_and_crawled(
+    pantau: Pantau, site: Site, manner: Callable[[Site], None], expected: dict[str, Any]
+) -> None:
+    manner(site)
+    added = pantau("outlets", "add", site.url, "--json", "--name", "kabar", "--province", "Bali")
+    assert added.code == 0, added.err
+    row = rows_in(pantau.home / "outlets.toml")["kabar"]
+    assert row == {
+        "name": "kabar",
+        "title": "Kabar Buleleng",
+        "domain": site.url.removeprefix("http://"),
+        "scheme": "http",
+        "province": "Bali",
+        "zone": "WITA",
+        **expected,
+    }
+    assert added.json()["row"] == row
+    daily = [source for source in added.json()["sources"] if source["use"] == "daily"]
+    assert all(source["links"] and source["requests_per_day"] for source in daily)
+
+    crawled = pantau.crawl("kabar")["kabar"]
+    assert (crawled["fetched"], crawled["findings"]) == (len(HEADLINES), 1), crawled
+    (found,) = pantau("findings", "--json").lines()
+    assert found["title"] == RELEVANT
+
+
+def test_a_dry_run_writes_nothing_and_says_all(pantau: Pantau, site: Site) -> None:
+    blogger(site)
+    etag = {"ETag": '"one"', "Content-Type": "application/rss+xml"}
+    paths = [path for path in site.pages if path.endswith(".html")]
+
+    def feed(handler: BaseHTTPRequestHandler) -> Answer:
+        if handler.headers.get("If-None-Match") == '"one"':
+            return Answer(status=304)
+        return Answer(rss(site, paths), headers=etag)
+
+    site.pages["/feeds/posts/default"] = feed
+    ran = pantau("outlets", "add", site.url, "--dry-run", "--json")
+    assert ran.code == 0, ran.err
+    assert not (pantau.home / "outlets.toml").exists()
+    told = {source["source"]: source for source in ran.json()["sources"]}
+    daily = told["feed /feeds/posts/default?alt=rss"]
+    assert (daily["unchanged"], daily["requests_per_day"], daily["use"]) == (True, 1, "daily")
+    assert datetime.fromisoformat(daily["newest"]) == when(0).replace(microsecond=0)
+    assert daily["bytes_per_day"] < 500
+    sitemap = told["sitemap /sitemap.xml"]
+    assert (sitemap["articles"], sitemap["unchanged"]) == (len(HEADLINES), False)
+    assert not any(asked.path.startswith("/search") for asked in site.log)
+
+
+def test_what_cannot_be_added_is_said(pantau: Pantau, site: Site) -> None:
+    site.pages["/"] = "<html><title>Sewa Tenda</title><a href='/harga'>Harga</a></html>"
+    nothing = pantau("outlets", "add", site.url)
+    assert nothing.code == 1
+    assert "nothing to add" in nothing.err
+    assert not (pantau.home / "outlets.toml").exists()
+
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    for arguments in ([site.url], [site.url + "/bali"], ["elsewhere.invalid", "--name", "kabar"]):
+        refused = pantau("outlets", "add", *arguments)
+        assert refused.code == 2
+        assert "--replace" in refused.err
+
+    pantau.set(allow_private_addresses="false")
+    for url in (site.url, "http://127.0.0.2/", "http://[::1]:8000/", "localhost:1"):
+        refused = pantau("outlets", "add", url, "--name", "other", "--replace")
+        assert refused.code == 2, refused.err
+        assert len(refused.err.splitlines()) == 1
+        assert "address" in refused.err
+
+
+def test_what_is_written_loads_as_the_same(tmp_path: Path) -> None:
+    sources: tuple[Source, ...] = (
+        Feed("/feed/"),
+        Feed("/rss", "/rss?page={page}", 10, "/rss?m={year}{month}&paged={page}", 20),
+        Sitemap("/sitemap.xml"),
+        WordPress(),
+        WordPress("/blog/wp-json/wp/v2/posts"),
+        Search("/?s={term}", "#article-list a"),
+        Search("/?s={term}&feed=rss2&paged={page}", None, ("netral",)),
+        Archive("/berita?page={page}", "h2 a"),
+        Index(("/", "/berita?page={page}")),
+        DateArchive("/{year}/{month}/{day}/", "h2 a"),
+    )
+    outlet = Outlet(
+        "Kabar “Bali”", "kabar.example:81", "Bali", "Kabupaten Buleleng", WITA, "http", "/bali",
+        ("kabar.test",),
+    )  # fmt: skip
+    path = tmp_path / "outlets.toml"
+    first = [source for source in sources if not isinstance(source, DateArchive)]
+    write(path, [outlet_row("kabar", outlet, first, first[:2], sources)])
+    (spider,) = catalogue.load(path)
+    assert (spider.outlet, spider.sources) == (outlet, tuple(first))
+    assert (spider.spare, spider.past) == (tuple(first[:2]), sources)
+
+
+def test_a_row_is_replaced_in_its_place_and_comments_stay(tmp_path: Path) -> None:
+    path = tmp_path / "outlets.toml"
+    path.write_text(
+        "# ours\n[[outlet]] # first\n"
+        'name = "a"\ntitle = "A" # as it prints it\ndomain = "a.example"\n'
+        'platform = "wordpress"\nnote = "by letter"\n\n# second\n[[outlet]]\nname = "b"\n'
+        'title = "B"\ndomain = "b.example"\nsources = [{feed = "/feed"}]\n'
+    )
+    write(path, [outlet_row("a", Outlet("A", "new.example"), [Feed("/rss")])])
+    text = path.read_text("utf-8")
+    assert all(said in text for said in ("# ours", "# first", "# as it prints it", "# second"))
+    rows = rows_in(path)
+    assert list(rows) == ["a", "b"]
+    assert (rows["a"]["domain"], rows["a"]["note"]) == ("new.example", "by letter")
+    assert "platform" not in rows["a"]
+
+    before = path.read_bytes()
+    with pytest.raises(catalogue.CatalogueError):
+        write(path, [{"name": "c", "title": "C", "domain": "no domain", "sources": []}])
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["outlets.toml"]
+    assert tomllib.loads(in_toml([{"name": "x"}]).as_string()) == {"outlet": [{"name": "x"}]}
+
+
+# --- check ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def several(*names: str) -> Iterator[dict[str, Site]]:
+    """Sites by these names, each on a port of its own."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(sites.running()) for name in names}
+
+
+def test_check_tells_what_is_not_well_and_repairs_what_it_can(pantau: Pantau) -> None:
+    names = ("fresh", "stale", "blocked", "challenged", "moved", "gone", "lost", "home", "fallen")
+    with several(*names) as at:
+        rows = []
+        for name, site in at.items():
+            paths = publish(site, "/berita/{number}/{slug}")
+            site.pages["/feed"] = rss(site, paths)
+            site.pages["/"] = listing(site, paths[:5], head=alternate("/feed"))
+            rows.append(
+                f'[[outlet]]\nname = "{name}"\ntitle = "Kabar Buleleng" # {name}\nscheme = "http"\n'
+                f'domain = "{site.url.removeprefix("http://")}"\nsources = [{{feed = "/feed"}}]\n'
+            )
+        paths = [path for path in at["stale"].pages if path.startswith("/berita/")]
+        at["stale"].pages["/feed"] = rss(at["stale"], paths, age=timedelta(days=60))
+        at["stale"].pages["/"] = listing(at["stale"], [])
+        at["blocked"].pages["/feed"] = Answer("no", 403)
+        at["challenged"].pages["/feed"] = "<html><title>Just a moment...</title></html>"
+        at["moved"].pages["/new.xml"] = at["moved"].pages.pop("/feed")
+        at["moved"].pages["/feed"] = Answer(status=301, headers={"Location": "/new.xml"})
+        at["gone"].pages["/siar.xml"] = at["gone"].pages.pop("/feed")
+        at["gone"].pages["/"] = listing(at["gone"], paths[:5], head=alternate("/siar.xml"))
+        at["lost"].pages = {
+            path: Answer(status=301, headers={"Location": at["home"].url + path})
+            for path in ("/", "/feed", "/robots.txt")
+        }
+        at["fallen"].pages = {}
+        rows = [row for row in rows if '"home"' not in row]
+        pantau.catalogue("\n".join(rows))
+        own = pantau.home / "outlets.toml"
+        before = own.read_bytes()
+        asked = [name for name in names if name != "home"]
+
+        dry = pantau("outlets", "check", *asked, "--dry-run", "--json")
+        assert dry.code == 1
+        assert own.read_bytes() == before
+        told = {line["outlet"]: line for line in dry.lines()}
+        assert {name: line["condition"] for name, line in told.items()} == {
+            "fresh": "fresh", "stale": "stale", "blocked": "blocked", "challenged": "blocked",
+            "moved": "moved", "gone": "gone", "lost": "moved", "fallen": "gone",
+        }  # fmt: skip
+        assert not any(line["repaired"] for line in told.values())
+
+        ran = pantau("outlets", "check", *asked, "--json")
+        repaired = {line["outlet"]: line for line in ran.lines() if line["repaired"]}
+        assert set(repaired) == {"moved", "gone", "lost"}
+        assert "feed /new.xml is read instead" in repaired["moved"]["changes"]
+        written = rows_in(own)
+        assert written["moved"]["sources"] == [{"feed": "/new.xml"}]
+        assert written["gone"]["sources"] == [{"feed": "/siar.xml"}]
+        assert written["lost"]["domain"] == at["home"].url.removeprefix("http://")
+        assert written["lost"]["sources"] == [{"feed": "/feed"}]
+        assert "# moved" in own.read_text("utf-8")
+
+        again = pantau("outlets", "check", "fresh", "moved", "gone", "lost")
+        assert again.code == 0, again.out
+        at["fresh"].pages["/feed"] = "<html>not a feed</html>"
+        at["fresh"].pages["/"] = Answer(status=301, headers={"Location": "http://localhost:1/"})
+        assert pantau("outlets", "check", "fresh").code == 1
+
+
+def test_an_outlet_that_leads_to_another_s_site_is_left_as_it_is(pantau: Pantau) -> None:
+    with sites.running() as old, sites.running("localhost") as new:
+        paths = publish(new, "/berita/{number}/{slug}")
+        new.pages["/feed"] = rss(new, paths)
+        new.pages["/"] = "<html><title>Judi Slot Gacor</title></html>"
+        for path in ("/", "/feed", "/robots.txt"):
+            old.pages[path] = Answer(status=301, headers={"Location": new.url + path})
+        pantau.outlet("kabar", old.url, '[{feed = "/feed"}]')
+        before = (pantau.home / "outlets.toml").read_bytes()
+        ran = pantau("outlets", "check", "kabar", "--json")
+        assert ran.code == 1
+        (told,) = ran.lines()
+        assert told["condition"] == "moved"
+        assert "another's" in told["unrepaired"]
+        assert (pantau.home / "outlets.toml").read_bytes() == before
+
+
+# --- OPML and the list ----------------------------------------------------------------------------
+
+
+def test_feeds_go_out_and_in_as_opml(pantau: Pantau, tmp_path: Path) -> None:
+    file = tmp_path / "feeds.opml"
+    pantau.outlet("kabar", "https://kabar.invalid", '[{feed = "/rss?a=1&b=2"}]', province="Bali")
+    out = pantau("outlets", "export", str(file), "--json")
+    assert out.json()["outlets"] == 4 + 1  # of those declared, one has no feed
+    again = pantau("outlets", "import", str(file), "--json")
+    assert (again.json()["added"], again.json()["skipped"]) == ([], 5)
+
+    other = Pantau(tmp_path / "other")
+    other.set(outlets="bkpsdm-bondowoso")
+    ran = other("outlets", "import", str(file), "--json")
+    assert ran.code == 0, ran.err
+    assert "kabar.invalid" in ran.json()["added"]
+    rows = {row["name"]: row for row in other("outlets", "--json").lines()}
+    assert rows["kabar.invalid"]["sources"] == ["feed /rss?a=1&b=2"]
+    assert rows["kabar.invalid"]["title"] == "Kabar"
+    assert rows["kabar.invalid"]["last_crawl"] is None
+    assert len(rows) == 1 + 5
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        '<!DOCTYPE opml [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><opml version="2.0"><body>'
+        '<outline type="rss" text="&b;" xmlUrl="https://x.example/feed"/></body></opml>',
+        "https://x.example/feeds.opml",
+        "",
+    ],
+)
+def test_what_is_no_opml_is_refused(pantau: Pantau, tmp_path: Path, hostile: str) -> None:
+    file = tmp_path / "x.opml"
+    file.write_text(hostile)
+    ran = pantau("outlets", "import", str(file))
+    assert ran.code == 2
+    assert len(ran.err.splitlines()) == 1
+    assert not (pantau.home / "outlets.toml").exists()
