@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,23 +113,17 @@ def add(
 
     Example: pantau outlets add kabardaerah.example --province Bali --dry-run
     """
-    from crawler.catalogue import ZONES, CatalogueError
+    from crawler.catalogue import CatalogueError
     from crawler.rows import outlet_row
     from crawler.study import StudyError, study
     from crawler.trial import visiting
 
     known = catalogue()
-    _refuse_known(known, name, url, may_replace)
-    zone = {"zone": ZONES[facts["zone"]]} if facts["zone"] else {}
-    given: Mapping[str, Any] = {k: v for k, v in facts.items() if v and k != "zone"} | zone
-    _refuse_unknown_places(given)
-
-    def corrected(outlet: "Outlet") -> "Outlet":
-        return replace(outlet, **given)
-
+    name = _admitted(known, name, url, may_replace)
+    given = _known_facts(facts)
     mention(f"Studying {url} …")
     try:
-        studied = visiting(lambda visits: study(visits, url, corrected))
+        studied = visiting(lambda visits: study(visits, url, given))
     except StudyError as error:
         sentence = f"{url} cannot be studied: {error}."
         if error.ours:
@@ -152,38 +146,52 @@ def add(
         raise SystemExit(say(f"No source of {url} works, so there is nothing to add."))
     if dry_run:
         return
-    _refuse_known(known, name, studied.outlet.url("/"), may_replace)
+    _admitted(known, name, studied.outlet.url("/"), may_replace)
     path = _write([row])
     mention(f"Added to {path}. Try it: pantau crawl --outlet {name} --limit 5")
 
 
-def _refuse_known(known: Mapping[str, Any], name: str | None, url: str, replaces: bool) -> None:
-    """Refuse a site or a name that is in the catalogue already, unless it is to be replaced."""
+def _admitted(
+    known: Mapping[str, Any], name: str | None, url: str, may_replace: bool
+) -> str | None:
+    """The name for the site at `url`, if it is settled. Refuses a site or a name that is in the
+    catalogue already, unless it is to be replaced."""
     from crawler import urls
 
     if name and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,63}", name):
         raise InputError(f"“{name}” is no name: use a-z, 0-9, “.” and “-”, at most 64 of them.")
     address = url if "://" in url else f"https://{url}"
-    host = urls.host(address)
-    if not host:
+    if not urls.host(address):
         raise InputError(f"“{url}” is not the address of a site, such as kabardaerah.example.")
-    if replaces:
-        return
-    if name in known:
-        raise InputError(f"There is an outlet “{name}” already; --replace replaces its row.")
     path = urlsplit(address).path
-    for other, spider in known.items():
-        outlet = spider.outlet
-        if urls.host(outlet.url("/")) == host and path.startswith(outlet.section):
-            raise InputError(f"{host} is watched already, as “{other}”; --replace replaces it.")
+    of_site = (
+        other
+        for other, spider in known.items()
+        if urls.host(spider.outlet.url("/")) == urls.host(address)
+        and path.startswith(spider.outlet.section)
+    )
+    there = name if name in known else next(of_site, None)
+    if there and not may_replace:
+        raise InputError(f"“{there}” is watched already; --replace replaces its row.")
+    return name or there
 
 
-def _refuse_unknown_places(given: Mapping[str, Any]) -> None:
+def _known_facts(facts: Mapping[str, str | None]) -> dict[str, Any]:
+    """What is given of an outlet, as an Outlet has it."""
+    from crawler.catalogue import ZONES
     from extract import places
 
-    for level in ("province", "regency"):
-        if (name := given.get(level)) and places.load().named(name, level) is None:
-            raise InputError(f"There is no {level} “{name}”.")
+    given: dict[str, Any] = {key: value for key, value in facts.items() if value}
+    for level in [level for level in ("province", "regency") if level in given]:
+        place = places.load().named(given[level], level)
+        if place is None:
+            raise InputError(f"There is no {level} “{given[level]}”.")
+        given[level] = place.name
+        if given.setdefault("province", place.province) != place.province:
+            raise InputError(f"{place.name} lies in {place.province}.")
+    if "zone" in given:
+        given["zone"] = ZONES[given["zone"]]
+    return given
 
 
 def _name(outlet: "Outlet") -> str:

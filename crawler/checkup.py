@@ -1,6 +1,7 @@
 """Are the outlets' sources well? And what can be done for those that are not."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,12 +12,15 @@ from urllib.parse import urlsplit
 
 import settings
 from crawler.catalogue import BUILT_IN, CatalogueError
+from crawler.errors import in_words
 from crawler.outlet import Outlet
 from crawler.rows import outlet_row, rows_in, source_row
 from crawler.sources import Source, SourceError
 from crawler.spider import OutletSpider
 from crawler.study import MOST_SECONDS, StudyError, arrive, explore, proposal
 from crawler.trial import Tried, Visit, Visits, try_out
+
+logger = logging.getLogger(__name__)
 
 STALE = timedelta(days=7)
 HABITS = 3  # times its usual interval without anything new
@@ -72,7 +76,11 @@ async def check(
 
     async def one(spider: type[OutletSpider]) -> Checked:
         async with places:
-            checked = await _check(visits, spider, rows.get(spider.name))
+            try:
+                checked = await _check(visits, spider, rows.get(spider.name))
+            except Exception as error:
+                logger.exception("checking %s", spider.name)
+                checked = Checked(spider.name, Condition.UNREACHABLE, unrepaired=in_words(error))
             done(checked)
             return checked
 

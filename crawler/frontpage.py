@@ -4,10 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 from cssselect import HTMLTranslator, SelectorError
 from parsel import Selector
+from w3lib.url import safe_url_string
 
 from crawler import urls
 from crawler.sources.shape import article_links
@@ -69,18 +71,23 @@ def look(html: str, url: str) -> FrontPage:
 def _name(page: Selector) -> str:
     for name in ("og:site_name", "application-name"):
         said = page.xpath("//meta[@property=$n or @name=$n]/@content", n=name).get("")
-        if text := " ".join(said.split()):
-            return text[:100]
+        if text := _plain(said):
+            return text
     return ""
 
 
 def main_part(title: str, url: str) -> str:
     """The part of a title such as "Beranda - Kabar Daerah" that names the site at `url`."""
-    parts = [part for part in _SEPARATOR.split(" ".join(title[:500].split())) if part]
+    parts = [part for part in _SEPARATOR.split(_plain(title)) if part]
     label = _squeezed((urlsplit(url).hostname or "").removeprefix("www."))
     named = [part for part in parts if len(part) > 3 and _squeezed(part) in label]
     said = [part for part in parts if not _NO_NAME.fullmatch(part)]
-    return (*named, *said, "")[0][:100]
+    return (*named, *said, "")[0]
+
+
+def _plain(text: str) -> str:
+    """A line of at most 200 characters, none of which does anything to a terminal."""
+    return "".join(c for c in " ".join(text[:500].split()) if c.isprintable())[:200]
 
 
 def _squeezed(text: str) -> str:
@@ -103,7 +110,7 @@ def _joined(url: str, href: str | None) -> str | None:
     except ValueError:
         return None
     on_it = urls.canonical(target) and urls.host(target) == urls.host(url)
-    return target if on_it and "{" not in target and "}" not in target else None
+    return safe_url_string(target) if on_it and "{" not in target and "}" not in target else None
 
 
 def _feeds(page: Selector, url: str) -> Iterator[str]:
@@ -168,12 +175,14 @@ def hits_selector(hits: str, nothing: str, url: str) -> str | None:
     of its `hits`, and no link on the page of a search that found `nothing`."""
     found = {link.url for link in article_links(hits, url)}
     page, empty = Selector(hits), Selector(nothing)
+    anchors = (
+        anchor
+        for anchor in page.xpath("//a[@href]")
+        if urls.canonical(_joined(url, anchor.attrib["href"]) or "") in found
+    )
     boxes: Counter[str] = Counter()
-    for anchor in page.xpath("//a[@href]"):
-        if boxes.total() > MOST_HITS * 12:
-            break
-        if urls.canonical(_joined(url, anchor.attrib["href"]) or "") in found:
-            boxes.update(list(dict.fromkeys(_boxes(anchor))))
+    for anchor in islice(anchors, MOST_HITS):
+        boxes.update(list(dict.fromkeys(_boxes(anchor))))
     best = None
     for selector, _ in boxes.most_common(40):
         if empty.css(selector):

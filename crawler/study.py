@@ -5,15 +5,16 @@ import asyncio
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from crawler.errors import ForbiddenError, in_words
 from crawler.frontpage import FrontPage, further_pages, hits_selector, look, main_part
-from crawler.outlet import WIB, WIT, WITA, Outlet
+from crawler.outlet import WIT, WITA, Outlet
 from crawler.platforms import PLATFORMS
 from crawler.sources import Archive, Feed, Index, Search, Sitemap, Source, SourceError, WordPress
 from crawler.trial import COMMON, Traffic, Trial, Tried, Visit, Visits, path_of, try_out
@@ -26,6 +27,7 @@ MOST_LISTED = 5  # sitemaps that robots.txt names, of which some sites have hund
 FRESH = timedelta(days=7)
 REACH = timedelta(days=2)  # how far back a source must list for a daily crawl to miss nothing
 LEAST_IN_SECTION = 3  # articles, by which a path is known to be an outlet of its own
+LEAST_NAME = 5  # letters of a regency's name in a domain; "simpati" is not of Pati
 NOTHING = "xqzvwkj"  # a word that nobody has written
 REQUEST = 1500  # bytes that a request is reckoned to cost beside its answer
 
@@ -77,13 +79,15 @@ class Study:
     traffic: Traffic = field(default_factory=Traffic)
 
 
-async def study(visits: Visits, url: str, known: Callable[[Outlet], Outlet] = lambda o: o) -> Study:
-    """Study the site at `url`. `known` may put right what is known of the outlet better than its
-    site tells. Raises StudyError."""
-    arrived = await arrive(visits, url)
-    parts = urlsplit(arrived)
+async def study(visits: Visits, url: str, facts: Mapping[str, Any]) -> Study:
+    """Study the site at `url`. `facts` are those of the outlet (see `Outlet`) that are known better
+    than its site tells. Raises StudyError."""
+    parts = urlsplit(await arrive(visits, url))
     outlet = Outlet("", parts.netloc, scheme=parts.scheme, section=_section(url))
-    return await visits.to(outlet.hostname, outlet, lambda visit: _study(visit, known))
+    try:
+        return await visits.to(outlet.hostname, outlet, partial(_study, facts=facts))
+    except SourceError as error:
+        raise StudyError(str(error)) from None
 
 
 async def arrive(visits: Visits, url: str) -> str:
@@ -270,17 +274,15 @@ class Studying:
                 await self.one(Index((path,)))
 
 
-async def _study(visit: Visit, known: Callable[[Outlet], Outlet]) -> Study:
-    assert visit.outlet
+async def _study(visit: Visit, facts: Mapping[str, Any]) -> Study:
     studying = await explore(visit)
-    outlet = known(studying.outlet)
+    outlet = replace(studying.outlet, **facts)
     guessed = []
     if outlet.province is None and (home := _home(outlet)):
         outlet = replace(outlet, province=home[0], regency=outlet.regency or home[1])
         guessed.append(f"province {home[0]}" + (f", {home[1]}" if home[1] else ""))
-    if outlet.zone == WIB and outlet.province in _WITA | _WIT:
+    if "zone" not in facts and outlet.province in _WITA | _WIT:
         outlet = replace(outlet, zone=WITA if outlet.province in _WITA else WIT)
-        guessed.append(f"zone {'WITA' if outlet.province in _WITA else 'WIT'}")
     sources, spare = proposal(studying.tried, studying.front.articles)
     platform = _platform(studying, sources)
     return Study(
@@ -389,21 +391,19 @@ def _key(source: Source) -> tuple[str, str | None]:
 
 
 def _home(outlet: Outlet) -> tuple[str, str | None] | None:
-    """The province, and the regency, that the outlet's domain or title names."""
+    """The province, and the regency, that the outlet's domain or title begins or ends with, as
+    "koranbuleleng" does."""
     gazetteer = places.load()
     labels = [label for label in outlet.hostname.split(".")[:-1] if len(label) > 3]
     texts = [*labels, "".join(c for c in outlet.title.lower() if c.isalnum())]
     found = [
         (len(name), areas[0])
         for name, areas in gazetteer.names.items()
-        if len(areas) == 1 and len(name) > 3 and any(_names(text, name) for text in texts)
+        if len(areas) == 1
+        and len(name) >= (LEAST_NAME if areas[0].level != "province" else 4)
+        and any(text.startswith(name) or text.endswith(name) for text in texts)
     ]
     if not found:
         return None
     place = max(found, key=lambda pair: pair[0])[1]
     return place.province, None if place.level == "province" else place.name
-
-
-def _names(text: str, name: str) -> bool:
-    """Whether a squeezed text begins or ends with a place's name, as "koranbuleleng" does."""
-    return text.startswith(name) or text.endswith(name)

@@ -16,6 +16,7 @@ from scrapy.crawler import AsyncCrawlerRunner
 from scrapy.http import Response, TextResponse
 from scrapy.settings import Settings
 from scrapy.utils.reactor import install_reactor
+from w3lib.url import safe_url_string
 
 import settings
 from crawler import urls
@@ -206,7 +207,7 @@ class Trial:
 
     async def offer(self, links: Iterable[Link], page: int | None = None) -> bool:
         listed = list(links)
-        own = [link for link in listed if self.outlet.owns(link.address)]
+        own = [link for link in listed if self.outlet.publishes(link.url)]
         new = {link.url: link for link in own if link.url not in self.links}
         self.foreign += len(listed) - len(own)
         self.links |= new
@@ -332,8 +333,8 @@ def _moved(source: Source, trial: Trial) -> Source | None:
 
 
 def path_of(url: str) -> str:
-    """The path and query of `url`."""
-    parts = urlsplit(url)
+    """The path and query of `url`, percent-encoded where they must be."""
+    parts = urlsplit(safe_url_string(url))
     return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
 
 

@@ -233,6 +233,21 @@ def test_a_dry_run_writes_nothing_and_says_all(pantau: Pantau, site: Site) -> No
     assert not any(asked.path.startswith("/search") for asked in site.log)
 
 
+def test_a_section_of_another_s_site_is_an_outlet_of_its_own(pantau: Pantau, site: Site) -> None:
+    own = publish(site, "/bali/berita/d-{number}/{slug}")
+    others = publish(site, "/finance/berita/d-{number}/{slug}")
+    site.pages["/bali"] = listing(site, [*own, *others[:3]])
+    site.pages["/"] = listing(site, others)
+    ran = pantau("outlets", "add", f"{site.url}/bali", "--json", "--regency", "Buleleng")
+    assert ran.code == 0, ran.err
+    row = ran.json()["row"]
+    assert row["section"] == "/bali"
+    assert (row["province"], row["regency"]) == ("Bali", "Kabupaten Buleleng")
+    assert row["sources"] == [{"index": ["/bali"]}]
+    (source,) = (s for s in ran.json()["sources"] if s["use"] == "daily")
+    assert source["links"] == len(own)
+
+
 def test_what_cannot_be_added_is_said(pantau: Pantau, site: Site) -> None:
     site.pages["/"] = "<html><title>Sewa Tenda</title><a href='/harga'>Harga</a></html>"
     nothing = pantau("outlets", "add", site.url)
