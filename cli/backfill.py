@@ -45,6 +45,7 @@ class Day(click.ParamType[date]):
 @click.option("--from", "first", type=Day(), metavar="DATE", help="The first day.")
 @click.option("--to", "last", type=Day(), metavar="DATE", help="The last day; it belongs to it.")
 @click.option("--outlet", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.")
+@click.option("--archives", is_flag=True, help="Ask the web archives, too, for each outlet.")
 @click.option("--resume", "resumed", type=int, metavar="ID", help="Go on with this backfill.")
 @click.option(
     "--max-pages",
@@ -62,6 +63,7 @@ def backfill(
     first: date | None,
     last: date | None,
     names: tuple[str, ...],
+    archives: bool,
     resumed: int | None,
     max_pages: int | None,
     delay: float | None,
@@ -79,7 +81,7 @@ def backfill(
 
     backfill_id: int
     if resumed is not None:
-        if first or last or names:
+        if first or last or names or archives:
             raise InputError("--resume ID goes alone: the backfill has its days and outlets.")
         _existing(resumed)
         backfill_id = resumed
@@ -89,7 +91,14 @@ def backfill(
         if first is None or last is None:
             raise InputError("Say which days: --from 2023-07-01 --to 2024-11-30, or --resume ID.")
         _check(first, last)
-        backfill_id = begin(chosen_spiders(names), first, last, max_pages=max_pages, delay=delay)
+        backfill_id = begin(
+            chosen_spiders(names),
+            first,
+            last,
+            archives=archives,
+            max_pages=max_pages,
+            delay=delay,
+        )
     mention(f"This is backfill {backfill_id}. Ctrl-C stops it; --resume {backfill_id} goes on.")
     try:
         with _Bars() as bars:

@@ -5,7 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,25 +21,25 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from cli.backfill import Day
 from cli.findings import print_found
-from cli.inputs import InputError, Moment, chosen_spiders, json_option
+from cli.inputs import InputError, chosen_spiders, json_option
 from cli.output import print_json, say, stdout
 
+MIDNIGHT = time()
 COUNTS = ("pages", "known", "gated", "empty", "rejected", "found", "failed")
 
 
 @click.command()
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
-@click.option(
-    "--from", "since", type=Moment(), metavar="DATE", help="Captured on this day or later."
-)
-@click.option("--to", "until", type=Moment(), metavar="DATE", help="Captured before this day.")
+@click.option("--from", "first", type=Day(), metavar="DATE", help="The first day of capture.")
+@click.option("--to", "last", type=Day(), metavar="DATE", help="The last day; it belongs to it.")
 @click.option("--outlet", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.")
 @json_option
 def warc(
     files: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
+    first: date | None,
+    last: date | None,
     names: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -49,18 +49,22 @@ def warc(
 
     Example: pantau warc CC-NEWS-20241127000000-00001.warc.gz --from 2024-11-01
     """
+    import settings
     from crawler.intake import Intake
     from crawler.shared import shared
     from crawler.warc import Tally, Wanted
     from storage import findings
     from storage.database import reading
 
-    if since and until and since >= until:
-        raise InputError("--from must be before --to.")
+    if first and last and last < first:
+        raise InputError(f"--to {last} lies before --from {first}.")
     for file in files:
         if not _is_address(file) and not Path(file).is_file():
             raise InputError(f"There is no file “{file}”.")
     spiders = chosen_spiders(names)
+    zone = settings.load().zone
+    since = datetime.combine(first, MIDNIGHT, zone) if first else None
+    until = datetime.combine(last + timedelta(days=1), MIDNIGHT, zone) if last else None
     intake = Intake(shared(), Wanted(spiders, since, until))
     read: list[tuple[str, Tally, str | None]] = []
     with _progress() as bar:

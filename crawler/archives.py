@@ -15,10 +15,14 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 from fastwarc.warc import ArchiveIterator, WarcRecordType
+from scrapy import signals
+from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Request, Response
 
 import settings
+from crawler.errors import WaitError
+from crawler.patience import MAX_WAIT_SECONDS, retry_after
 from crawler.warc import opened
 from extract.article import Page
 
@@ -40,9 +44,18 @@ class _Turn:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def take(self, seconds: float) -> None:
+        """Wait for one's turn; the next has to wait `seconds`. Raises WaitError where the archive
+        asked to be left alone for long."""
         async with self.lock:
-            await asyncio.sleep(max(0.0, self.at - monotonic()))
-            self.at = max(self.at, monotonic() + seconds)
+            while (wait := self.at - monotonic()) > 0:
+                if wait > MAX_WAIT_SECONDS:
+                    raise WaitError(f"the archive asked to be left alone for {wait:.0f} s")
+                await asyncio.sleep(wait)
+            self.at = monotonic() + seconds
+
+    def rest(self, seconds: float) -> None:
+        """Give nobody a turn for so long."""
+        self.at = max(self.at, monotonic() + seconds)
 
 
 _turns: defaultdict[str, _Turn] = defaultdict(_Turn)
@@ -83,6 +96,19 @@ class Archives:
 
     A robots.txt is for those who follow links; these are asked by the doors made for programs."""
 
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> "Archives":
+        self = cls()
+        # this signal comes before anything is retried
+        crawler.signals.connect(self._heed, signals.response_downloaded)
+        return self
+
+    def _heed(self, response: Response, request: Request) -> None:
+        if response.status in (429, 503) and is_allowed(request):
+            wait = retry_after(response)
+            rest = REST * settings.load().delay if wait is None else wait
+            _turns[urlsplit(request.url).netloc].rest(rest)
+
     async def process_request(self, request: Request) -> None:
         redirected = "redirect_urls" in request.meta
         if not is_archive(request.url) or (redirected and not request.meta.get(MARK)):
@@ -100,8 +126,6 @@ class Archives:
         if not request.meta.get(MARK):
             return response
         parts = urlsplit(request.url)
-        if response.status in (429, 503):
-            self._rest(parts.netloc, response)
         kept = _WAYBACK_PAGE.search(response.url)
         if response.status == 200 and kept:
             headers = response.headers.copy()
@@ -110,11 +134,6 @@ class Archives:
         if response.status == 206 and parts.fragment:
             return _response(_page(response.body), request)
         return response
-
-    def _rest(self, host: str, response: Response) -> None:
-        asked = (response.headers.get("Retry-After") or b"").decode("latin-1")
-        seconds = float(asked) if asked.isdecimal() else REST * settings.load().delay
-        _turns[host].at = max(_turns[host].at, monotonic() + seconds)
 
 
 def _moment(stamp: str) -> datetime:

@@ -39,18 +39,20 @@ def begin(
     first: date,
     last: date,
     *,
+    archives: bool = False,
     max_pages: int | None = None,
     delay: float | None = None,
 ) -> int:
     """Note a backfill of what the outlets of `spiders` published from the day `first` to the end of
-    the day `last`, by their own clocks; gives its id."""
+    the day `last`, by their own clocks; gives its id. With `archives` the web archives are asked
+    for each of them."""
     with Session(shared().engine) as session, session.begin():
         return backfills.begin(
             session,
             datetime.combine(first, clock.min, UTC),
             datetime.combine(last + timedelta(days=1), clock.min, UTC),
             [spider.name for spider in spiders],
-            (part for spider in spiders for part in _slices(spider, first, last)),
+            (part for spider in spiders for part in _slices(spider, first, last, archives)),
             datetime.now(UTC),
             max_pages=max_pages,
             delay=delay,
@@ -66,9 +68,9 @@ def window(outlet: Outlet, first: date, last: date) -> Span:
     )
 
 
-def _slices(spider: type[OutletSpider], first: date, last: date) -> Iterator[Part]:
+def _slices(spider: type[OutletSpider], first: date, last: date, archives: bool) -> Iterator[Part]:
     whole = window(spider.outlet, first, last)
-    for source in parts(spider):
+    for source in parts(spider, archives=archives):
         for span in months(*whole, spider.outlet.zone) if is_monthly(source) else [whole]:
             yield Part(spider.name, source.name, *span)
 

@@ -1,10 +1,8 @@
 """What keeps a crawl polite and safe: downloader middlewares and the name resolver."""
 
 import asyncio
-import email.utils
 import ipaddress
 import logging
-from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
@@ -33,10 +31,10 @@ import settings
 from crawler.archives import is_allowed
 from crawler.errors import ForbiddenError, UnreachableError, WaitError, in_words
 from crawler.outlet import Outlet
+from crawler.patience import MAX_WAIT_SECONDS, retry_after
 
 logger = logging.getLogger(__name__)
 
-MAX_WAIT_SECONDS = 120  # a Retry-After beyond this ends the outlet's crawl for now
 MAX_CRAWL_DELAY_SECONDS = 60
 MAX_ROBOTS_BYTES = 500 * 1024  # RFC 9309, 2.5
 
@@ -222,7 +220,7 @@ class RetryAfter(RetryMiddleware):
         return self
 
     def process_request(self, request: Request) -> None:
-        if self._left_alone:
+        if self._left_alone and not is_allowed(request):
             raise WaitError(self._left_alone)
 
     def process_response(
@@ -232,8 +230,8 @@ class RetryAfter(RetryMiddleware):
         return super().process_response(request, response)
 
     def _heed(self, response: Response, request: Request) -> None:
-        wait = _seconds(response) if response.status in (429, 503) else None
-        if wait is None:
+        wait = retry_after(response)
+        if wait is None or is_allowed(request):  # crawler.archives heeds an archive's
             return
         assert self.crawler.engine
         slot = self.crawler.engine.downloader.slots[request.meta["download_slot"]]
@@ -245,16 +243,3 @@ class RetryAfter(RetryMiddleware):
         while slot.queue:
             _, waiting = slot.queue.popleft()
             waiting.errback(WaitError(self._left_alone))
-
-
-def _seconds(response: Response) -> float | None:
-    header = (response.headers.get("Retry-After") or b"").decode("latin-1").strip()
-    if header.isdecimal():
-        return float(header)
-    try:
-        moment = email.utils.parsedate_to_datetime(header)
-    except (ValueError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -23,6 +23,7 @@ from crawler.examine import ExaminationError
 from crawler.reading import Reading
 from crawler.sources import (
     Archive,
+    CommonCrawl,
     DateArchive,
     Feed,
     Index,
@@ -30,6 +31,7 @@ from crawler.sources import (
     Sitemap,
     Source,
     SourceError,
+    Wayback,
     WordPress,
 )
 from crawler.sources.window import Span, span_of_article
@@ -63,11 +65,13 @@ class Trip:
     left: float | None
 
 
-def parts(spider: "type[OutletSpider]") -> list[Source]:
+def parts(spider: "type[OutletSpider]", *, archives: bool = False) -> list[Source]:
     """What a backfill reads of an outlet, the cheapest first: those of its sources that reach back,
-    a search as one for each of its terms, an index as one for each of its paths."""
+    a search as one for each of its terms, an index as one for each of its paths; and, with
+    `archives`, the web archives."""
     found: dict[str, Source] = {}
-    for source in (*spider.sources, *spider.spare, *spider.past):
+    kept = (Wayback(), CommonCrawl()) if archives else ()
+    for source in (*spider.sources, *spider.spare, *spider.past, *kept):
         for part in _parts(source):
             found.setdefault(part.name, part)
     return sorted(found.values(), key=_cost)
@@ -92,6 +96,10 @@ def is_monthly(source: Source) -> bool:
     return isinstance(source, WordPress | DateArchive) or (
         isinstance(source, Feed) and source.window is not None
     )
+
+
+def _is_archive(source: Source | None) -> bool:
+    return isinstance(source, Wayback | CommonCrawl)
 
 
 def _cost(source: Source) -> int:
@@ -178,7 +186,8 @@ class OutletBackfill:
         self.listing = 0
         """Requests for listings in this run."""
         self._id = backfill_id
-        self._sources = {source.name: source for source in parts(type(spider))}
+        self._sources = {source.name: source for source in parts(type(spider), archives=True)}
+        self._unreachable: str | None = None
         self._places = asyncio.Semaphore(AT_A_TIME)
         self._failed: set[str] = set()
         self._pages = 0
@@ -219,6 +228,10 @@ class OutletBackfill:
         async for request in self._fetch():  # what an earlier run left
             yield request
         for part in slices:
+            if self._unreachable and not _is_archive(self._sources.get(part.source)):
+                await crawl.store(backfills.end, part, None, self._unreachable)
+                self._slices_left -= 1
+                continue
             self._page_before = []
             ended = False
             while not (ended or self._is_spent()):
@@ -265,8 +278,10 @@ class OutletBackfill:
         except SourceError as problem:
             # many outlets lack one listing or another: that it is not there is an answer
             await self._end(part, str(problem), final=problem.status in GONE)
-        except (UnreachableError, WaitError):
-            raise
+        except (UnreachableError, WaitError) as problem:
+            await self._end(part, str(problem))
+            if not _is_archive(source):  # an archive may know an outlet that is gone
+                self._unreachable = str(problem)
         except Exception as problem:
             logger.exception("%s of %s", part.source, self.spider.name)
             await self._end(part, in_words(problem))
@@ -353,8 +368,7 @@ class OutletBackfill:
     async def _keep(
         self, link: Link, outcomes: AsyncIterator[Kept], response: Response | None = None
     ) -> None:
-        """Store what became of a page. The pipeline would do it later, and what is not stored yet
-        would be taken for pending."""
+        """Store what became of a page, at once: what is not stored would be fetched again."""
         self._failed.add(link.url)
         try:
             async for kept in outcomes:
@@ -363,6 +377,7 @@ class OutletBackfill:
                 else:
                     self._failed.add(kept.outcome.url)
                 await self.spider.crawl.keep(await self._dated(kept, link, response))
+            await self.spider.crawl.flush()  # so that next to nothing is fetched again
         finally:
             self._pending -= 1
             self._places.release()

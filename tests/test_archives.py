@@ -181,3 +181,18 @@ def test_an_index_that_answers_nonsense_is_an_error(pantau: Pantau, site: Site) 
     for name in names:
         assert (reports[name]["links"], reports[name]["errors"]) == (0, 2)
         assert reports[name]["note"].startswith("wayback: it does not answer ")
+
+
+def test_a_backfill_asks_the_archives_where_the_site_is_gone(pantau: Pantau, wayback: Site) -> None:
+    pantau.outlet("kabar", GONE, '[{feed = "/feed", pages = "/feed?paged={page}"}]', zone="WITA")
+    week = ("--from", f"{NOW - timedelta(7):%Y-%m-%d}", "--to", f"{NOW:%Y-%m-%d}")
+    ran = pantau("backfill", *week, "--outlet", "kabar", "--json")
+    (report,) = ran.json()["outlets"]
+    assert (ran.code, report["listed"], wayback.log) == (1, 0, [])
+
+    ran = pantau("backfill", *week, "--outlet", "kabar", "--archives", "--json")
+    (report,) = ran.json()["outlets"]
+    assert (report["fetched"], report["found"]) == (3, 2), ran.err
+    found = pantau("findings", "--json").lines()
+    assert {f["fetched"] for f in found} == {TAKEN.isoformat()}
+    assert all(f["quiet"] for f in found)
