@@ -181,6 +181,7 @@ class Finding(Base):
     quiet: Mapped[bool] = mapped_column(default=False)  # old news: of a backfill or a first crawl
     fingerprint: Mapped[str | None] = mapped_column(String(64), index=True)  # of the bare text
     same_as: Mapped[int | None]  # the id of the finding whose copy it is
+    story_id: Mapped[int | None] = mapped_column(index=True)
     places: Mapped[list["FindingPlace"]] = relationship(
         order_by="FindingPlace.position", cascade="all, delete-orphan"
     )
@@ -306,3 +307,111 @@ class Lease(Base):
     expires: Mapped[datetime]
     done: Mapped[bool] = mapped_column(default=False)
     wanted: Mapped[datetime | None]
+
+
+class Story(Base):
+    """Findings that tell the same thing. `first` is the finding that told it first, `count` how
+    many do, `latest` when the last of them was found."""
+
+    __tablename__ = "stories"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    first: Mapped[int]
+    count: Mapped[int] = mapped_column(default=1)
+    begun: Mapped[datetime]
+    latest: Mapped[datetime] = mapped_column(index=True)
+
+
+class Mark(Base):
+    """A trait by which the findings of one story find each other: a band of the text's MinHash, or
+    what happened where and when; see `storage.stories`."""
+
+    __tablename__ = "marks"
+
+    mark: Mapped[str] = mapped_column(String(64), primary_key=True)
+    finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"), primary_key=True)
+
+
+class Channel(Base):
+    """Where messages go. `address` (an Apprise URL, or a webhook's with its key) is encrypted: see
+    `alerts.secrets`."""
+
+    __tablename__ = "channels"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    address: Mapped[bytes] = mapped_column(LargeBinary)
+    created: Mapped[datetime]
+
+
+class Rule(Base):
+    """Who wants to know what: `wanted` holds the conditions, `pace` is "at once", "hourly" or
+    "daily"; see `storage.rules`. `token` opens the rule's feeds."""
+
+    __tablename__ = "rules"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    channel_id: Mapped[int | None] = mapped_column(ForeignKey("channels.id"))  # none: feeds only
+    wanted: Mapped[dict[str, Any]] = mapped_column(JSON)
+    pace: Mapped[str] = mapped_column(String(8))
+    language: Mapped[str] = mapped_column(String(2))
+    zone: Mapped[str] = mapped_column(String(64))
+    quiet_from: Mapped[str | None] = mapped_column(String(5))  # HH:MM in `zone`
+    quiet_to: Mapped[str | None] = mapped_column(String(5))
+    active: Mapped[bool] = mapped_column(default=True)
+    token: Mapped[str] = mapped_column(String(64), unique=True)
+    created: Mapped[datetime]
+
+
+class Owed(Base):
+    """News that is owed to a rule, written in the finding's own transaction: one for each stage of
+    a story. `due` is when it may be sent; `delivery_id` the message that took it up."""
+
+    __tablename__ = "owed"
+    __table_args__ = (
+        Index("owed_once", "rule_id", "story_id", "stage", unique=True),
+        Index("owed_waiting", "delivery_id", "due"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rule_id: Mapped[int] = mapped_column(ForeignKey("rules.id"))
+    finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"))
+    story_id: Mapped[int]
+    stage: Mapped[str] = mapped_column(String(16))
+    created: Mapped[datetime]
+    due: Mapped[datetime]
+    delivery_id: Mapped[int | None]
+
+
+class Delivery(Base):
+    """One message owed or sent. `key` is the same in every attempt, so that a receiver can tell a
+    repeat; `message` (its forms) is written once and never changes. Those of one channel are sent
+    in the order of their ids."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("deliveries_waiting", "sent", "given_up", "next_try"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(36), unique=True)
+    channel_id: Mapped[int] = mapped_column(ForeignKey("channels.id"))
+    rule_id: Mapped[int | None] = mapped_column(ForeignKey("rules.id"))  # none: for operators
+    kind: Mapped[str] = mapped_column(String(16))
+    message: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_try: Mapped[datetime]
+    sent: Mapped[datetime | None]
+    given_up: Mapped[datetime | None]
+    error: Mapped[str | None]
+
+
+class OutletState(Base):
+    """How an outlet does: `state` since `since`, and `why`, in one sentence."""
+
+    __tablename__ = "outlet_states"
+
+    outlet: Mapped[str] = mapped_column(String(64), primary_key=True)
+    state: Mapped[str] = mapped_column(String(8))
+    since: Mapped[datetime]
+    why: Mapped[str]
