@@ -195,8 +195,9 @@ def _known_facts(facts: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 def _name(outlet: "Outlet") -> str:
-    section = outlet.section.replace("/", "-")
-    return re.sub(r"[^a-z0-9.-]", "-", f"{outlet.hostname}{section}")[:64]
+    """The host, and the port and section where there are, as in "news.example-bali"."""
+    host = outlet.domain.removeprefix("www.")
+    return re.sub(r"[^a-z0-9.-]", "-", f"{host}{outlet.section}")[:64]
 
 
 def _write(rows: Sequence[Mapping[str, Any]]) -> Path:

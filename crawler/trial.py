@@ -107,6 +107,9 @@ class Visits:
         spider = type("Visit", (Visit,), {"name": name, "outlet": outlet})
         await self._runner.crawl(spider, errand=do, examiners=self.examiners)
         if not given.done():
+            task = asyncio.current_task()
+            if task and task.cancelling():  # Scrapy ends the visit, and keeps that to itself
+                raise asyncio.CancelledError
             raise SourceError("the visit was ended early")
         return given.result()
 

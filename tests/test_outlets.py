@@ -1,5 +1,7 @@
 """Outlets studied, written down, checked, repaired and exchanged; on sites of our own."""
 
+import signal
+import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -267,6 +269,20 @@ def test_what_cannot_be_added_is_said(pantau: Pantau, site: Site) -> None:
         assert refused.code == 2, refused.err
         assert len(refused.err.splitlines()) == 1
         assert "address" in refused.err
+
+
+def test_a_study_that_is_stopped_writes_nothing(pantau: Pantau, site: Site) -> None:
+    bare(site)
+    pantau.set(delay=1)
+    with pantau.start("outlets", "add", site.url) as process:
+        deadline = time.monotonic() + 60
+        while len(site.log) < 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (1, "pantau: Stopped.\n")
+    assert not (pantau.home / "outlets.toml").exists()
 
 
 def test_what_is_written_loads_as_the_same(tmp_path: Path) -> None:
