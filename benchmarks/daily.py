@@ -204,16 +204,17 @@ def measured(sites: Sites, folder: Path, home: Path, delay: float) -> Cost:
     command = [sys.executable, "-m", "cli", "crawl", "--json"]
     for name in names:
         command += ["--outlet", name]
-    with (home / "report.json").open("w+") as out, (home / "stderr").open("w+") as err:
-        began, spent = time.monotonic(), _cpu()
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=err)
+    began, spent = time.monotonic(), _cpu()
+    with (
+        (home / "report.json").open("w+") as out,
+        (home / "stderr").open("w+") as err,
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=err) as process,
+    ):
         peaks: Counter[str] = Counter()
         while process.poll() is None:
             peaks |= _memory(process.pid)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(SAMPLE_SECONDS)
-            except subprocess.TimeoutExpired:
-                continue
         seconds, cpu = time.monotonic() - began, _cpu() - spent
         out.seek(0)
         err.seek(0)
