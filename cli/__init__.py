@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from cli import backfill, coverage, crawling, doctor, findings, outlets, texts, warc
+from cli import alerts, backfill, coverage, crawling, doctor, findings, outlets, texts, warc
 from cli.inputs import InputError
 
 
@@ -34,6 +34,7 @@ for command in (
     texts.judge,
     warc.warc,
     outlets.outlets,
+    alerts.alerts,
     crawling.run,
     doctor.doctor,
 ):
