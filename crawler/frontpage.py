@@ -12,7 +12,7 @@ from parsel import Selector
 from w3lib.url import safe_url_string
 
 from crawler import urls
-from crawler.sources.shape import article_links
+from crawler.sources.shape import MOST_ANCHORS, article_links
 
 MOST = 8  # feeds, or index pages, that are looked at
 MOST_HITS = 40
@@ -141,7 +141,7 @@ def _searches(page: Selector, url: str) -> Iterator[str]:
 
 
 def _indexes(page: Selector, url: str) -> Iterator[str]:
-    for href in page.xpath("//a/@href").getall():
+    for href in page.xpath("//a/@href").getall()[:MOST_ANCHORS]:
         target = _joined(url, href)
         parts = urlsplit(target or "")
         segments = parts.path.strip("/").split("/")
@@ -154,7 +154,7 @@ def further_pages(html: str, url: str) -> str | None:
     page has it; None where there is none, or where pages are counted from 0, as Drupal does."""
     own = urlsplit(url)
     base = own.path.rstrip("/")
-    for anchor in Selector(html).xpath("//a[@href]"):
+    for anchor in Selector(html).xpath("//a[@href]")[:MOST_ANCHORS]:
         target = _joined(url, anchor.attrib["href"])
         parts = urlsplit(target or "")
         query = parse_qsl(parts.query)
@@ -177,7 +177,7 @@ def hits_selector(hits: str, nothing: str, url: str) -> str | None:
     page, empty = Selector(hits), Selector(nothing)
     anchors = (
         anchor
-        for anchor in page.xpath("//a[@href]")
+        for anchor in page.xpath("//a[@href]")[:MOST_ANCHORS]
         if urls.canonical(_joined(url, anchor.attrib["href"]) or "") in found
     )
     boxes: Counter[str] = Counter()
@@ -189,7 +189,7 @@ def hits_selector(hits: str, nothing: str, url: str) -> str | None:
             continue
         targets = {
             urls.canonical(_joined(url, href) or "")
-            for href in page.css(selector).xpath("@href").getall()
+            for href in page.css(selector).xpath("@href").getall()[:MOST_ANCHORS]
         }
         # the closest box that has as many as any: what it holds beside them is the least
         rank = (len(targets & found), -len(targets - found))

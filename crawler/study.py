@@ -42,6 +42,7 @@ _BY_LISTING = {
     "prmn": "/indeks-berita",
 }  # known by this page of theirs
 
+_NO_HOMES = frozenset({"metro", "matra", "lingga"})  # metrobali, sumatra, linggaupos
 _WITA = frozenset({
     "Bali", "Nusa Tenggara Barat", "Nusa Tenggara Timur", "Kalimantan Selatan", "Kalimantan Timur",
     "Kalimantan Utara", "Sulawesi Utara", "Sulawesi Tengah", "Sulawesi Selatan",
@@ -400,6 +401,7 @@ def _home(outlet: Outlet) -> tuple[str, str | None] | None:
         (len(name), areas[0])
         for name, areas in gazetteer.names.items()
         if len(areas) == 1
+        and name not in gazetteer.words["common"] | gazetteer.words["unlikely"] | _NO_HOMES
         and len(name) >= (LEAST_NAME if areas[0].level != "province" else 4)
         and any(text.startswith(name) or text.endswith(name) for text in texts)
     ]

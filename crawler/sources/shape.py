@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from lxml import etree
@@ -19,6 +20,7 @@ from crawler.sources.reader import make_links
 from storage.links import Link
 
 HEADLINE = 25  # characters of a link that is a headline; menus say less
+MOST_ANCHORS = 5_000  # of a page that are looked at; those made for readers have some hundreds
 MOST_TEXT = 300  # characters of a link's text that are looked at
 LIKELY, SURE = 3, 5  # points of an article among others of its form, and of one alone
 
@@ -73,7 +75,7 @@ def article_links(html: str, url: str) -> list[Link]:
     articles of its site, in the page's order. Raises SourceError where they are too many."""
     root = Selector(html).root
     shown: dict[str, tuple[str, _Anchor]] = {}
-    for anchor in _anchors(root):
+    for anchor in islice(_anchors(root), MOST_ANCHORS):
         try:
             target = urljoin(url, anchor.href)
         except ValueError:
