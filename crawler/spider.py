@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 import settings
 from crawler import urls
 from crawler.answer import GONE, page_of
+from crawler.archives import beside
 from crawler.crawl import CLAIM_BATCH, Kept, OutletBusyError, OutletCrawl
 from crawler.errors import UnreachableError, WaitError, in_words, is_final
 from crawler.examine import Context, Examination, ExaminationError
@@ -169,7 +170,7 @@ class OutletSpider(scrapy.Spider):
             examination = await self._examine(pages, context)
             while examination.article and (further := examination.article.pages) and not missing:
                 known = len(pages)
-                missing = await self._add_pages(pages, further)
+                missing = await self._add_pages(pages, further, link.address)
                 if len(pages) == known:
                     break
                 examination = await self._examine(pages, context)
@@ -197,12 +198,13 @@ class OutletSpider(scrapy.Spider):
     async def _examine(self, pages: Sequence[Page], context: Context) -> Examination:
         return await self.crawl.shared.examiners.examine(pages, context)
 
-    async def _add_pages(self, pages: list[Page], addresses: Sequence[str]) -> str | None:
-        """Add the further pages of a split article at `addresses` to `pages`; says why, where one
-        that is there cannot be had."""
+    async def _add_pages(self, pages: list[Page], further: Sequence[str], first: str) -> str | None:
+        """Add the `further` pages of the split article that was fetched from `first` to `pages`;
+        says why, where one that is there cannot be had."""
         assert self.crawler.engine
-        for address in addresses:
-            if len(pages) == MAX_PAGES or not self.outlet.owns(address):
+        for url in further:
+            address = beside(first, url)
+            if len(pages) == MAX_PAGES or not self.outlet.owns(url) or address is None:
                 return None
             try:
                 response = await self.crawler.engine.download_async(scrapy.Request(address))

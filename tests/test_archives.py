@@ -19,6 +19,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 TAKEN = NOW - timedelta(days=2)
 STAMP = f"{TAKEN:%Y%m%d%H%M%S}"
 GONE = "http://kabar.invalid"  # never resolves: whatever is asked of it fails
+SPLIT = f"{GONE}/berita/4/lurah-berpose-bersama-calon"
 ARTICLES = {
     f"{GONE}/berita/1/camat-diperiksa": RELEVANT.format(title="Camat di Buleleng Diperiksa"),
     f"{GONE}/berita/2/harga-cabai": FILLER.format(title="Harga Cabai Turun"),
@@ -196,3 +197,17 @@ def test_a_backfill_asks_the_archives_where_the_site_is_gone(pantau: Pantau, way
     found = pantau("findings", "--json").lines()
     assert {f["fetched"] for f in found} == {TAKEN.isoformat()}
     assert all(f["quiet"] for f in found)
+
+
+def test_an_article_split_over_pages_comes_whole(pantau: Pantau, wayback: Site) -> None:
+    html = RELEVANT.format(title="Lurah di Buleleng Berpose Bersama Calon")
+    pages = f'<div class="page-links">Halaman: 1 <a href="{SPLIT}/2/">2</a></div></article>'
+    second = html.replace("sudah dipanggil untuk dimintai klarifikasi", "dijatuhi sanksi disiplin")
+    wayback.pages[f"/web/{STAMP}id_/{SPLIT}"] = html.replace("</article>", pages)
+    wayback.pages[f"/web/{STAMP}id_/{SPLIT}/2/"] = second
+    rows = [["timestamp", "original"], [STAMP, SPLIT], [STAMP, f"{SPLIT}/2/"]]
+    wayback.pages["/cdx/search/cdx"] = json.dumps(rows)
+    assert pantau.crawl("kabar")["kabar"]["errors"] == 0
+    (found,) = pantau("findings", "--json").lines()
+    assert "sudah dipanggil" in found["text"]
+    assert "dijatuhi sanksi disiplin" in found["text"]
