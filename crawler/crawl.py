@@ -25,6 +25,7 @@ from crawler.shared import Shared
 from storage import crawls, findings, leases, links
 from storage.coverage import CHECK
 from storage.crawls import Counts
+from storage.database import reading
 from storage.links import Discovery, Link, Outcome
 from storage.models import SeenIn, State
 from storage.seen import Claim
@@ -96,7 +97,7 @@ class OutletCrawl:
         Raises OutletBusyError."""
         await self._wait_for_lease()
         # the news of an outlet's first crawl is old, too
-        begun = await self.store(crawls.first_begun, self.name)
+        begun = await self.look_up(crawls.first_begun, self.name)
         self._quiet = begun is None or self.backfill_id is not None
         self._id = await self.store(crawls.begin, self.run, self.name, _now(), self.backfill_id)
         self._tasks = [
@@ -106,7 +107,7 @@ class OutletCrawl:
 
     async def is_wanted(self) -> bool:
         """Whether a daily crawl waits for this backfill to give way."""
-        return await self.store(leases.is_wanted, self._lease_name, _now())
+        return await self.look_up(leases.is_wanted, self._lease_name, _now())
 
     async def give_way(self) -> None:
         """Let the daily crawl go first, and come back when it is done. No page may be under way."""
@@ -224,10 +225,10 @@ class OutletCrawl:
     async def is_check_due(self) -> bool:
         """Whether the outlet's spare sources are to be asked again what the daily ones missed: once
         a week, the first time on a day of the outlet's own."""
-        checked = await self.store(crawls.completed, self.name, CHECK)
+        checked = await self.look_up(crawls.completed, self.name, CHECK)
         if checked:
             return _now() - checked >= CHECK_EVERY
-        begun = await self.store(crawls.first_begun, self.name)
+        begun = await self.look_up(crawls.first_begun, self.name)
         first = timedelta(days=1 + zlib.crc32(self.name.encode()) % CHECK_EVERY.days)
         return begun is not None and _now() - begun >= first
 
@@ -239,7 +240,7 @@ class OutletCrawl:
 
     async def pending(self, limit: int) -> list[Link]:
         """What is to be fetched, the newest first."""
-        return await self.store(links.pending, self.name, limit, self.backfill_id)
+        return await self.look_up(links.pending, self.name, limit, self.backfill_id)
 
     async def claimed(self, batch: Sequence[Link]) -> list[Link]:
         """Those of `batch` that nobody else is working on, leased anew."""
@@ -356,6 +357,15 @@ class OutletCrawl:
         def run() -> T:
             with self.shared.transaction() as session, session.begin():
                 return function(session, *args, **kwargs)
+
+        return await asyncio.to_thread(run)
+
+    async def look_up(self, function: Callable[..., T], *args: object) -> T:
+        """Run `function(session, …)`, which only reads, off the event loop; no writer waits."""
+
+        def run() -> T:
+            with reading(self.shared.engine) as session:
+                return function(session, *args)
 
         return await asyncio.to_thread(run)
 

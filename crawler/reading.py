@@ -59,7 +59,7 @@ class Reading:
         spider = self._spider
         headers = {}
         if conditional:
-            etag, last_modified = await spider.crawl.store(crawls.validator, url)
+            etag, last_modified = await spider.crawl.look_up(crawls.validator, url)
             if etag:
                 # Behind gzip, WordPress makes its ETag weak and does not know it again.
                 headers["If-None-Match"] = etag.removeprefix("W/")
@@ -135,7 +135,7 @@ async def read_source(
 
     Raises UnreachableError and WaitError, after which the outlet is to be left alone."""
     crawl = spider.crawl
-    completed = await crawl.store(crawls.completed, spider.name, source.name)
+    completed = await crawl.look_up(crawls.completed, spider.name, source.name)
     reading = Reading(spider, completed, seen_in)
     error: str | None = None
     try:
