@@ -1,15 +1,19 @@
 """pantau extract, pantau judge"""
 
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from cli.inputs import InputError, catalogue, json_option
 from cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from crawler.outlet import Outlet
 
 
 @click.command()
@@ -34,20 +38,26 @@ def extract(file: Path, url: str, as_json: bool) -> None:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from None
     if b"<" not in html or html[:4] in (b"%PDF", b"\x89PNG", b"PK\x03\x04"):
         raise InputError(f"{file} is not an HTML page; save the page's source and try again.")
-    spider = _spider_of(url)
+    outlet = _finder()(url)
     article = read(
         [Page(url, html, fetched)],
-        zone=spider.outlet.zone if spider else WIB,
-        outlet=spider.outlet.title if spider else "",
+        zone=outlet.zone if outlet else WIB,
+        outlet=outlet.title if outlet else "",
     )
     if article is None:
         raise SystemExit(say(f"There is no article in {file}."))
     print_json(article)
 
 
-def _spider_of(url: str) -> Any:
-    """The spider of the outlet that `url` belongs to, if any."""
-    return next((spider for spider in catalogue().values() if spider.outlet.owns(url)), None)
+def _finder() -> "Callable[[str], Outlet | None]":
+    """A function that gives the outlet that publishes a URL, if any."""
+    from crawler.urls import host
+
+    at: defaultdict[str, list[Outlet]] = defaultdict(list)
+    for spider in catalogue().values():
+        for domain in (spider.outlet.domain, *spider.outlet.twins):
+            at[host(f"https://{domain}/")].append(spider.outlet)
+    return lambda url: next((o for o in at[host(url)] if o.publishes(url)), None)
 
 
 @click.command()
@@ -55,6 +65,8 @@ def _spider_of(url: str) -> Any:
 @json_option
 def judge(file: IO[str], as_json: bool) -> None:
     """Judge texts: JSON lines with title and text (and url, province) in, verdicts out.
+
+    The province, where it is not given, is that of the outlet at the url.
 
     Example: echo '{"title": "ASN diminta netral", "text": "…"}' | pantau judge
     """
@@ -73,13 +85,16 @@ def judge(file: IO[str], as_json: bool) -> None:
             article = Article(
                 url=_text(row, "url"), title=_text(row, "title"), text=_text(row, "text")
             )
-            rows.append((article, _text(row, "province") or None))
+            rows.append((article, _text(row, "province")))
         except (ValueError, TypeError, AttributeError) as error:
             raise InputError(
                 f"Line {number} is not a JSON object with title and text as strings: {error}."
             ) from None
+    publisher = _finder()
     for article, province in rows:
-        print_json(judge_article(article, province=province))
+        outlet = None if province else publisher(article.url)
+        home = (outlet.province, outlet.regency) if outlet else (province or None, None)
+        print_json(judge_article(article, province=home[0], regency=home[1]))
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:

@@ -128,7 +128,7 @@ class OutletSpider(scrapy.Spider):
             yield _failed(link, error, final=response.status in GONE)
             return
         redirected = response.url != link.address
-        if redirected and not self.outlet.owns(response.url):
+        if redirected and not self.outlet.publishes(response.url):
             yield _failed(link, f"{link.address} leads to another site", final=True)
             return
         if redirected and urls.is_front_page(urls.canonical(response.url) or ""):

@@ -264,3 +264,12 @@ def test_run_crawls_now_keeps_the_schedule_and_ends_on_sigterm(pantau: Pantau) -
     out, err = run.communicate(timeout=60)
     assert (run.returncode, out) == (0, "")
     assert one_sentence(err), err
+
+
+def test_judge_looks_up_where_an_outlet_is_at_home(pantau: Pantau) -> None:
+    row = {"title": "ASN diminta netral", "text": "Sekda mengingatkan ASN agar netral di pilkada."}
+    urls = ("https://www.nusabali.invalid/berita/1/asn", "https://lain.example/berita/1/asn")
+    ran = pantau("judge", stdin="\n".join(json.dumps({**row, "url": url}) for url in urls))
+    at_home, elsewhere = ran.lines()
+    assert [place["name"] for place in at_home["places"]] == ["Bali"]
+    assert elsewhere["places"] == []
