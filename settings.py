@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import AnyHttpUrl, Field, ValidationError
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as PydanticSettingsError
 
@@ -92,6 +92,13 @@ class Settings(BaseSettings):
 
     lease_seconds: float = Field(60, gt=0)
     """After how long an outlet whose crawl died may be crawled by another process."""
+
+    secret_key: SecretStr | None = None
+    """Keys that the channels' addresses are encrypted with, the newest first, separated by commas;
+    `pantau alerts key` prints a new one. Without it there are no channels."""
+
+    operators: str = ""
+    """The channel that operators are told by what is wrong; none: only the log tells it."""
 
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     """How much is written to pantau.log in `home`."""
