@@ -25,7 +25,7 @@ from storage.backfills import Part
 
 logger = logging.getLogger(__name__)
 
-LEASE_SECONDS = 15  # of the process at a backfill; renewed three times as often
+LEASE_SECONDS = 15  # of the process at a backfill, at the most
 
 Progress = Callable[[Sequence[OutletReport]], None]
 
@@ -123,10 +123,11 @@ def _is_spent(report: OutletReport) -> bool:
 def _held(engine: Engine, backfill_id: int) -> Iterator[None]:
     """Hold the lease of a backfill; that of a process that died is waited for."""
     name, me = backfills.lease(backfill_id), secrets.token_hex(8)
+    seconds = min(LEASE_SECONDS, settings.load().lease_seconds)
 
     def acquire() -> bool:
         with Session(engine) as session, session.begin():
-            return leases.acquire(session, name, me, LEASE_SECONDS, datetime.now(UTC))
+            return leases.acquire(session, name, me, seconds, datetime.now(UTC))
 
     def expires() -> datetime | None:
         with Session(engine) as session:
@@ -140,7 +141,7 @@ def _held(engine: Engine, backfill_id: int) -> Iterator[None]:
     over = threading.Event()
 
     def renew() -> None:
-        while not over.wait(LEASE_SECONDS / 3):
+        while not over.wait(seconds / 5):
             try:
                 acquire()
             except SQLAlchemyError:
