@@ -103,6 +103,21 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     """How much is written to pantau.log in `home`."""
 
+    log_format: str = Field("human", pattern="^(human|json)$")
+    """How pantau.log is written: lines for people, or a JSON object a line."""
+
+    heartbeat_url: str | None = Field(None, pattern=ADDRESS)
+    """What `pantau run` asks when a daily crawl begins (URL/start), is done (URL), failed
+    (URL/fail)."""
+
+    crawl_hours: float = Field(6.0, gt=0)
+    """How many hours after `crawl_at` the daily crawl is expected to be done."""
+
+    metrics_address: str = Field(
+        "127.0.0.1:9464", pattern=r"^(off|(\[[\da-fA-F:]+\]|[\w.-]+):\d{1,5})$"
+    )
+    """Where `pantau run` serves metrics and feeds, HOST:PORT; "off": nowhere."""
+
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.home.absolute() / 'pantau.db'}"
