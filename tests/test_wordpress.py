@@ -1,4 +1,5 @@
-"""Against a real WordPress with 300 posts: by feed, by REST and by sitemap the same is found.
+"""Against a real WordPress with 300 posts: by feed, by REST and by sitemap the same is found; and
+against one with 1,200: what was published in three months of the past, whatever reaches it.
 
 The site is set up by ../shared/wordpress (WordPress, MariaDB, PHP and nginx from Debian's
 packages, which it installs where they are missing), on loopback, and stopped at the end.
@@ -7,11 +8,13 @@ packages, which it installs where they are missing), on loopback, and stopped at
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -21,6 +24,7 @@ import pytest
 
 from crawler.outlet import WIB
 from tests.conftest import Pantau
+from tests.test_crawl import processes_of, wait_for
 
 # the first test waits for the setup, which may have packages to install
 pytestmark = pytest.mark.timeout(600)
@@ -47,11 +51,13 @@ def words(text: str) -> tuple[str, ...]:
 
 
 class WordPress:
-    """The running site: `relevant` has the posts to be found, by URL, `ids` their numbers."""
+    """The running site `name`: `relevant` has the posts to be found, by URL, `ids` their numbers,
+    `dates` when each was published."""
 
-    def __init__(self, scripts: Path, folder: Path, url: str) -> None:
-        self.scripts, self.folder, self.url = scripts, folder, url
-        truth = json.loads((folder / "sites/kabar/truth.json").read_text("utf-8"))
+    def __init__(self, scripts: Path, folder: Path, url: str, name: str) -> None:
+        self.scripts, self.folder, self.url, self.name = scripts, folder, url, name
+        truth = json.loads((folder / f"sites/{name}/truth.json").read_text("utf-8"))
+        self.dates = {post["url"]: post["date"] for post in truth}
         self.others = {post["url"] for post in truth if post["kind"] in ("decoy", "filler")}
         found = [post for post in truth if post["kind"] in ("seed", "relevant")]
         self.ids = {post["url"]: post["id"] for post in found}
@@ -79,13 +85,13 @@ class WordPress:
 
     def _change(self, *arguments: str) -> str:
         return subprocess.check_output(
-            ["bash", self.scripts / "site.sh", "kabar", *arguments],
+            ["bash", self.scripts / "site.sh", self.name, *arguments],
             env=os.environ | {"WP_RUN": str(self.folder)}, text=True,
         )  # fmt: skip
 
     def asked(self) -> list[Answered]:
         """Every request so far."""
-        log = (self.folder / "sites/kabar/access.log").read_text("utf-8")
+        log = (self.folder / f"sites/{self.name}/access.log").read_text("utf-8")
         return [(path, int(status)) for path, status in re.findall(r'"GET (\S+) \S+" (\d+)', log)]
 
 
@@ -93,38 +99,57 @@ def _wib(local: str) -> str:
     return f"{local.replace(' ', 'T')}+07:00"
 
 
+SetUp = Callable[[str, int], WordPress]
+
+
 @pytest.fixture(scope="module")
-def wordpress(shared: Path) -> Iterator[WordPress]:
-    """A WordPress with 300 posts, 16 of them relevant."""
+def set_up(shared: Path) -> Iterator[SetUp]:
+    """Sets a WordPress up, by its name and its number of posts."""
     if os.getuid() != 0:
         pytest.skip("only root can set a WordPress up")
     version = Path("/etc/debian_version")
     if not version.exists() or not version.read_text().startswith("12."):
         pytest.skip("the WordPress is set up from the packages of Debian 12")
     scripts = shared / "wordpress"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     # Not in pytest's folder: PHP and MariaDB run as other users, and whatever pytest starts next
     # closes that folder to them.
-    with tempfile.TemporaryDirectory(prefix="wordpress-") as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="wordpress-") as run:
+        folder = Path(run)
         folder.chmod(0o755)
-        environment = os.environ | {"WP_RUN": name}
-        try:
+        environment = os.environ | {"WP_RUN": run}
+
+        def running(name: str, posts: int) -> WordPress:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
             ran = subprocess.run(
-                ["bash", scripts / "setup.sh", str(port), "--site", "kabar", "--posts", "300"],
+                ["bash", scripts / "setup.sh", str(port), "--site", name, "--posts", str(posts)],
                 env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                 check=False,
             )  # fmt: skip
             if ran.returncode == APT_FAILED:
                 pytest.skip("the packages of WordPress cannot be had from Debian here")
             assert ran.returncode == 0, ran.stdout
-            yield WordPress(scripts, folder, f"http://127.0.0.1:{port}")
+            return WordPress(scripts, folder, f"http://127.0.0.1:{port}", name)
+
+        try:
+            yield running
         finally:
             subprocess.run(["bash", scripts / "stop.sh"], env=environment, check=True)
             while (folder / "myrun/my.pid").exists():  # MariaDB takes its time
                 time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def wordpress(set_up: SetUp) -> WordPress:
+    """A WordPress with 300 posts, 16 of them relevant."""
+    return set_up("kabar", 300)
+
+
+@pytest.fixture(scope="module")
+def old_wordpress(set_up: SetUp) -> WordPress:
+    """A WordPress with 1,200 posts in 18 months."""
+    return set_up("lama", 1200)
 
 
 @pytest.fixture
@@ -178,7 +203,7 @@ def test_by_sitemap(wordpress: WordPress, reader: Pantau) -> None:
 
 
 def test_by_rest_and_what_changes(wordpress: WordPress, reader: Pantau) -> None:
-    crawl_twice(wordpress, reader, REST, [("/wp-json/wp/v2/posts", 200)] * 2)
+    crawl_twice(wordpress, reader, REST, [("/wp-json/wp/v2/posts", 200)] * 3)
     changed = next(url for url in wordpress.relevant if "pakta-integritas" in url)
     old = found(reader)[changed]
     wordpress.edit(
@@ -201,3 +226,64 @@ def test_by_rest_and_what_changes(wordpress: WordPress, reader: Pantau) -> None:
     assert found(reader)[changed] != old
     revisions = {row["url"]: row["revision"] for row in reader("findings", "--json").lines()}
     assert revisions == dict.fromkeys(wordpress.relevant, 1) | {changed: 2, new: 1}
+
+
+# --- the past -------------------------------------------------------------------------------------
+
+WINDOW = "2023-09", "2023-10", "2023-11"
+BACKFILL = "backfill", "--json", "--outlet", "kabar", "--from", "2023-09-01", "--to", "2023-11-30"
+ARCHIVE_PAGES = '[{days = "/{year}/{month}/page/{page}/", links = ".wp-block-post-title a"}]'
+
+
+def finds_the_window(wordpress: WordPress, pantau: Pantau, before: int, again: int = 0) -> None:
+    """Of all posts exactly those of the window were fetched, `again` of them twice at the most, and
+    exactly the relevant ones found."""
+    within = {url for url, day in wordpress.dates.items() if day.startswith(WINDOW)}
+    asked = Counter(wordpress.url + path for path, _ in wordpress.asked()[before:])
+    fetched = {url: number for url, number in asked.items() if url in wordpress.dates}
+    assert fetched.keys() == within
+    assert sum(fetched.values()) - len(fetched) <= again
+    expected = {url for url in wordpress.relevant if url in within}
+    assert found(pantau) == {url: wordpress.relevant[url] for url in expected}
+    print(
+        f"{asked.total() - sum(fetched.values())} requests for listings and robots.txt, "
+        f"{sum(fetched.values())} for {len(within)} articles; {len(expected)} relevant ones found"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sources", "listings"),
+    [
+        pytest.param(REST, 3, id="rest"),
+        pytest.param(SITEMAP, 2, id="sitemap"),
+        pytest.param(ARCHIVE_PAGES, 24, id="archive pages"),
+    ],
+)
+def test_three_months_of_the_past(
+    old_wordpress: WordPress, pantau: Pantau, sources: str, listings: int
+) -> None:
+    pantau.outlet("kabar", old_wordpress.url, sources)
+    before = len(old_wordpress.asked())
+    ran = pantau(*BACKFILL)
+    assert ran.code == 0, ran.err
+    (report,) = ran.json()["outlets"]
+    finds_the_window(old_wordpress, pantau, before)
+    assert report["requests"] == {"listing": listings, "pages": report["fetched"]}
+
+
+def test_three_months_of_the_past_resumed_after_kills(
+    old_wordpress: WordPress, pantau: Pantau
+) -> None:
+    pantau.outlet("kabar", old_wordpress.url, REST)
+    before, arguments = len(old_wordpress.asked()), BACKFILL
+    kills = 30, 60, 110
+    for kill in kills:
+        running = pantau.start(*arguments)
+        wait_for(lambda kill=kill: len(old_wordpress.asked()) - before >= kill)
+        os.kill(running.pid, signal.SIGKILL)
+        running.communicate()
+        arguments = "backfill", "--json", "--resume", "1"
+    wait_for(lambda: not processes_of(pantau.home))
+    ran = pantau(*arguments)
+    assert ran.code == 0, ran.err
+    finds_the_window(old_wordpress, pantau, before, again=2 * len(kills))
