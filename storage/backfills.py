@@ -311,13 +311,13 @@ def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 def _marked(month: Month, all_: Sequence[Month], parts: Sequence[Slice]) -> Month:
     mark = None
-    others = [other for other in all_ if other is not month]
+    others = [other for other in all_ if other is not month and other.listed]
     over = [part for part in parts if part.start < month.until and part.until > month.start]
     if all(part.error for part in over):
         mark = Mark.UNREACHED
     elif not all(part.finished or part.error for part in over):
         mark = None  # it may still come
-    elif not month.listed and any(other.listed for other in others):
+    elif others and not month.listed:
         mark = Mark.EMPTY
     elif others:
         usual = median(other.listed / _days(other) for other in others) * _days(month)
