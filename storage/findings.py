@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from extract.article import Article, Clue, Evidence, Page, Place, Verdict
 from extract.copies import fingerprint
-from storage import models
+from storage import models, outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,8 @@ def keep(
         _describe(row, article, verdict)
     row.revisions.append(_revision(len(row.revisions) + 1, article, snapshots))
     session.flush()
+    if row.story_id:
+        outbox.owe(session, row, now)
     return row.id, new
 
 

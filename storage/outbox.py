@@ -1,0 +1,176 @@
+"""What is owed: news, written for each rule that wants it in the finding's own transaction.
+
+A rule is told of a story once, and again when the story has come to a later stage.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, selectinload
+
+from storage.links import upsert
+from storage.models import Channel, Delivery, Finding, Owed, Story
+from storage.models import Rule as Row
+from storage.rules import FEED_ONLY, Rule, Stored, active, due, is_quiet, last_digest, matches
+
+STAGES = ("told", "allegation", "examination", "sanction")  # of a story, in order
+
+
+def stage(kind: str) -> str:
+    """The stage of a story that a finding of this kind tells."""
+    return kind if kind in STAGES else "told"
+
+
+def owe(session: Session, finding: Finding, now: datetime) -> None:
+    """Note `finding`, which has its story, for the active rules it is news to.
+
+    Old news (`quiet`) is for daily rules alone. A copy is news only to rules that do not want what
+    it is a copy of."""
+    assert finding.story_id
+    interested = [
+        stored
+        for stored in active(session)
+        if (stored.rule.pace == "daily" or not finding.quiet)
+        and matches(stored.rule.wanted, finding)
+    ]
+    if interested and finding.same_as:
+        original = session.get_one(Finding, finding.same_as)
+        interested = [s for s in interested if not matches(s.rule.wanted, original)]
+    if not interested:
+        return
+    # held until the commit: nobody removes these rules, or writes what is owed of this story
+    rules = select(Row.id).where(Row.id.in_([stored.id for stored in interested]))
+    held = session.scalars(rules.with_for_update(read=True, key_share=True)).all()
+    session.execute(select(Story.id).where(Story.id == finding.story_id).with_for_update())
+    told = _told(session, finding.story_id)
+    reached = STAGES.index(stage(finding.kind))
+    rows = [
+        {
+            "rule_id": stored.id,
+            "finding_id": finding.id,
+            "story_id": finding.story_id,
+            "stage": stage(finding.kind),
+            "created": now,
+            "due": due(stored.rule, now),
+            "delivery_id": None if stored.rule.channel else FEED_ONLY,
+        }
+        for stored in interested
+        if stored.id in held and reached > told.get(stored.id, -1)
+    ]
+    if rows:
+        session.execute(upsert(session, Owed).on_conflict_do_nothing(), rows)
+
+
+def _told(session: Session, story: int) -> dict[int, int]:
+    """How far a story has been told, by the rule's id."""
+    told: dict[int, int] = {}
+    for rule, name in session.execute(
+        select(Owed.rule_id, Owed.stage).where(Owed.story_id == story)
+    ):
+        told[rule] = max(told.get(rule, 0), STAGES.index(name))
+    return told
+
+
+def waiting(
+    session: Session, now: datetime, digest_at: time
+) -> list[tuple[Stored, Sequence[Owed]]]:
+    """What may be sent now, by rule, in the order in which it was found; the rule that waits
+    longest first. Locked until the transaction's end: another deliverer sees none of it.
+
+    Daily rules' is given from the digest's time (`digest_at` in the rule's zone) on, and in quiet
+    hours nothing is."""
+    groups = []
+    for stored in active(session):
+        if not stored.rule.channel or is_quiet(stored.rule, now):
+            continue
+        daily = stored.rule.pace == "daily"
+        until = last_digest(stored.rule, now, digest_at) if daily else now
+        owed = session.scalars(
+            select(Owed)
+            .where(Owed.rule_id == stored.id, Owed.delivery_id.is_(None), Owed.due <= until)
+            .order_by(Owed.id)
+            .with_for_update(skip_locked=True)
+        ).all()
+        if owed:
+            groups.append((stored, owed))
+    return sorted(groups, key=lambda group: group[1][0].id)
+
+
+def take_up(session: Session, delivery: Delivery, owed: Iterable[int]) -> None:
+    """Note that `delivery`, which has its id, takes up what is owed."""
+    session.execute(update(Owed).where(Owed.id.in_(owed)).values(delivery_id=delivery.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """News that waits to be sent; `due` is when it may be, for a daily rule with the next digest
+    after it."""
+
+    id: int
+    rule: str
+    channel: str
+    pace: str
+    finding: int
+    title: str
+    story: int
+    stage: str
+    due: datetime
+
+
+def pending(session: Session) -> list[Pending]:
+    """What waits to be sent, in order."""
+    rows = session.execute(
+        select(
+            Owed.id,
+            Row.name,
+            Channel.name,
+            Row.pace,
+            Finding.id,
+            Finding.title,
+            Owed.story_id,
+            Owed.stage,
+            Owed.due,
+        )
+        .join(Row, Row.id == Owed.rule_id)
+        .join(Channel, Channel.id == Row.channel_id)
+        .join(Finding, Finding.id == Owed.finding_id)
+        .where(Owed.delivery_id.is_(None))
+        .order_by(Owed.id)
+    )
+    return [Pending(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a rule would have been told of: `finding` with its `story` (None: its own)."""
+
+    finding: int
+    story: int | None
+    stage: str
+    found: datetime
+    outlet: str
+    title: str
+    url: str
+
+
+def would_owe(session: Session, rule: Rule, since: datetime) -> Iterator[News]:
+    """What `rule` would have been told of the findings since then, if it had been there."""
+    told: dict[int, int] = {}
+    original: dict[int, bool] = {}
+    query = select(Finding).where(Finding.found >= since).order_by(Finding.id)
+    options = selectinload(Finding.places)
+    for row in session.scalars(query.options(options).execution_options(yield_per=200)):
+        wanted = matches(rule.wanted, row)
+        original[row.id] = wanted
+        if not wanted or (row.quiet and rule.pace != "daily"):
+            continue
+        if row.same_as and original.get(row.same_as):
+            continue
+        story, reached = row.story_id or -row.id, STAGES.index(stage(row.kind))
+        if reached > told.get(story, -1):
+            told[story] = reached
+            yield News(
+                row.id, row.story_id, stage(row.kind), row.found, row.outlet, row.title, row.url
+            )
