@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     crawl_at: time = time(5, 0)
     """When the daily crawl begins, HH:MM in `zone`."""
 
+    digest_at: time = time(6, 30)
+    """When daily rules get their digest, HH:MM in the rule's zone."""
+
     first_crawl_days: int = Field(7, ge=1)
     """How many days an outlet's first crawl goes back."""
 
