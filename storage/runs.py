@@ -1,4 +1,4 @@
-"""Runs: the crawls of many outlets that were started together, and whether the daily one is well."""
+"""Runs: the crawls that were started together, and whether the daily one is well."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
