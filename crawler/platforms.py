@@ -41,9 +41,9 @@ PLATFORMS = {
             Sitemap("/wp-sitemap.xml"),
             Sitemap("/sitemap_index.xml"),
             Index(),
-            Search("/?s={term}&feed=rss2&paged={page}", hits=None),
+            Search("/?s={term}&feed=rss2&orderby=date&order=desc&paged={page}", hits=None),
         ),
-        past=(DateArchive("/{year}/{month}/{day}/page/{page}/"),),
+        past=(DateArchive("/{year}/{month}/page/{page}/"),),
     ),
     "blogger": Platform(
         sources=(

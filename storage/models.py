@@ -106,6 +106,7 @@ class Link(Base):
     __table_args__ = (
         Index("links_outlet_state", "outlet", "state"),
         Index("links_outlet_published", "outlet", "published"),
+        Index("links_backfill", "backfill_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -43,6 +43,7 @@ def upgrade() -> None:
     op.add_column("links", sa.Column("seen_in", sa.Integer(), nullable=False, server_default=zero))
     op.add_column("links", sa.Column("backfill_id", sa.Integer(), nullable=True))
     op.create_index("links_outlet_published", "links", ["outlet", "published"])
+    op.create_index("links_backfill", "links", ["backfill_id"])
     op.add_column("crawls", sa.Column("missed", sa.Integer(), nullable=False, server_default=zero))
     op.add_column("crawls", sa.Column("dropped", sa.JSON(), nullable=False, server_default="{}"))
     op.add_column("crawls", sa.Column("backfill_id", sa.Integer(), nullable=True))
@@ -60,6 +61,7 @@ def downgrade() -> None:
         op.drop_column("findings", name)
     for name in ("backfill_id", "dropped", "missed"):
         op.drop_column("crawls", name)
+    op.drop_index("links_backfill", "links")
     op.drop_index("links_outlet_published", "links")
     for name in ("backfill_id", "seen_in"):
         op.drop_column("links", name)
