@@ -13,7 +13,18 @@ from typing import NoReturn
 
 import click
 
-from cli import alerts, backfill, coverage, crawling, doctor, findings, outlets, texts, warc
+from cli import (
+    alerts,
+    backfill,
+    coverage,
+    crawling,
+    deliveries,
+    doctor,
+    findings,
+    outlets,
+    texts,
+    warc,
+)
 from cli.inputs import InputError
 
 
@@ -39,6 +50,8 @@ for command in (
     doctor.doctor,
 ):
     pantau.add_command(command)
+for command in deliveries.COMMANDS:
+    alerts.alerts.add_command(command)
 
 
 def _write_log() -> None:
