@@ -14,7 +14,17 @@ system's usual ones. `pantau outlets check` tells which an outlet really has.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crawler.sources import Archive, DateArchive, Feed, Index, Search, Sitemap, Source, WordPress
+from crawler.sources import (
+    WORDPRESS_SEARCH,
+    Archive,
+    DateArchive,
+    Feed,
+    Index,
+    Search,
+    Sitemap,
+    Source,
+    WordPress,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,7 @@ PLATFORMS = {
             Sitemap("/wp-sitemap.xml"),
             Sitemap("/sitemap_index.xml"),
             Index(),
-            Search("/?s={term}&feed=rss2&orderby=date&order=desc&paged={page}", hits=None),
+            WORDPRESS_SEARCH,
         ),
         past=(DateArchive("/{year}/{month}/page/{page}/"),),
     ),

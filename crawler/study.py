@@ -16,7 +16,17 @@ from crawler.errors import ForbiddenError, in_words
 from crawler.frontpage import FrontPage, further_pages, hits_selector, look, main_part
 from crawler.outlet import WIT, WITA, Outlet
 from crawler.platforms import PLATFORMS
-from crawler.sources import Archive, Feed, Index, Search, Sitemap, Source, SourceError, WordPress
+from crawler.sources import (
+    WORDPRESS_SEARCH,
+    Archive,
+    Feed,
+    Index,
+    Search,
+    Sitemap,
+    Source,
+    SourceError,
+    WordPress,
+)
 from crawler.trial import COMMON, Traffic, Trial, Tried, Visit, Visits, path_of, try_out
 from extract import places
 
@@ -240,7 +250,7 @@ class Studying:
 
     async def _search(self, path: str) -> None:
         if self.front.system == "wordpress":
-            await self.one(Search("/?s={term}&feed=rss2&paged={page}", None))
+            await self.one(WORDPRESS_SEARCH)
             if self.tried[-1].error is None:
                 return
         trial, word = Trial(self.visit), self._word()

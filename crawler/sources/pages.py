@@ -28,7 +28,7 @@ LinksOf = Callable[["TextResponse"], Awaitable[list[Link]]]
 class Search:
     """The site's search: `path` with {term} and, where it has pages, {page} (1 and up). `hits` is a
     CSS selector of the links to the articles found, and only those: an empty search may still show
-    others. Without `hits` the answer is a feed, as that of "/?s={term}&feed=rss2&paged={page}"."""
+    others. Without `hits` the answer is a feed, as that of WORDPRESS_SEARCH."""
 
     path: str
     hits: str | None
@@ -45,6 +45,10 @@ class Search:
         for term in self.terms:
             path = self.path.replace("{term}", quote_plus(term))
             await read_back(reader, _pages(reader, path, links_of, reader.first_page))
+
+
+# by date: WordPress would otherwise give those first that have the term in their title
+WORDPRESS_SEARCH = Search("/?s={term}&feed=rss2&orderby=date&order=desc&paged={page}", hits=None)
 
 
 @dataclass(frozen=True, slots=True)
