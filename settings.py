@@ -117,7 +117,8 @@ class Settings(BaseSettings):
     """How many hours after `crawl_at` the daily crawl is expected to be done."""
 
     metrics_address: str = Field(
-        "127.0.0.1:9464", pattern=r"^(off|(\[[\da-fA-F:]+\]|[\w.-]+):\d{1,5})$"
+        "127.0.0.1:9464",
+        pattern=r"^(off|[\w.-]+:([1-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))$",
     )
     """Where `pantau run` serves metrics and feeds, HOST:PORT; "off": nowhere."""
 

@@ -6,8 +6,6 @@ run: the rooms below are heavy, and --help is not.
 """
 
 import asyncio
-import logging
-import logging.handlers
 import sys
 from typing import NoReturn
 
@@ -25,7 +23,6 @@ from cli import (
     texts,
     warc,
 )
-from cli.inputs import InputError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -54,27 +51,6 @@ for command in deliveries.COMMANDS:
     alerts.alerts.add_command(command)
 
 
-def _write_log() -> None:
-    """What Scrapy and Pantau log goes to a file: the terminal is for people."""
-    import settings
-
-    current = settings.load()
-    try:
-        current.home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"PANTAU_HOME, {current.home}, cannot be made: {error.strerror}") from None
-    logging.basicConfig(
-        level=current.log_level,
-        format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s",
-        handlers=[
-            logging.handlers.RotatingFileHandler(
-                current.home / "pantau.log", maxBytes=10_000_000, backupCount=3, encoding="utf-8"
-            )
-        ],
-    )
-    logging.captureWarnings(True)
-
-
 def _fail(sentence: str, code: int) -> NoReturn:
     sentence = " ".join(sentence.split())
     click.echo(f"pantau: {sentence}{'' if sentence[-1:] in '.!?' else '.'}", err=True)
@@ -94,12 +70,13 @@ def _main() -> None:
         import settings  # noqa: F401 (it reads the environment)
     except ValueError as error:
         _fail(str(error), 2)
+    from cli.log import write_log
     from extract.lexicon import LexiconError
     from storage.database import DatabaseError
     from storage.valkey import RedisUnavailableError
 
     try:
-        _write_log()
+        write_log()
         pantau.main(prog_name="pantau", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.findings import print_found
-from cli.inputs import chosen_spiders, json_option
+from cli.inputs import catalogue, chosen_spiders, json_option
 from cli.output import mention, print_json, say, stdout
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("links", "new", "fetched", "gated", "findings", "errors")
 MANY = 30  # outlets; of more, not each has a row
+WATCH_SECONDS = 300  # between two looks at the daily crawl and the outlets
+DELIVERY_SECONDS = 15
 
 
 @click.command()
@@ -68,30 +71,39 @@ def crawl(names: tuple[str, ...], limit: int | None, check: bool, as_json: bool)
 @click.option("--now", is_flag=True, help="Crawl once at once, whatever the schedule says.")
 @json_option
 def run(now: bool, as_json: bool) -> None:
-    """Run everything on this machine: the daily crawl, until stopped (Ctrl-C).
+    """Run everything on this machine, until stopped (Ctrl-C): the daily crawl, the alerts, the
+    watch over the outlets, and /metrics.
 
     Example: pantau run --now
     """
     import settings
+    from alerts.deliver import run_once
     from extract.lexicon import load
     from scheduler.clock import DailyCrawl
+    from scheduler.metrics import serving
+    from scheduler.watch import Watch
     from storage.database import open_database
 
     current = settings.load()
     load(more=current.lexicon)  # so that a mistake in it is said now, not by every crawl
+    catalogue()  # and so with the outlets
     engine = open_database(current.database)
+    watch = Watch(engine, current)
     daily = DailyCrawl(
         engine,
         [sys.executable, "-m", "cli", "crawl", *(["--json"] if as_json else [])],
         current.crawl_at,
         current.zone,
         current.lease_seconds,
+        watch,
+        [(WATCH_SECONDS, watch.look), (DELIVERY_SECONDS, partial(run_once, engine, current))],
     )
 
     def waiting() -> None:
         mention(f"\nThe next crawl begins at {daily.next_due():%Y-%m-%d %H:%M %Z}. Ctrl-C ends it.")
 
-    asyncio.run(daily.run(now=now, waiting=waiting))
+    with serving(engine, current):
+        asyncio.run(daily.run(now=now, waiting=waiting))
 
 
 def _print_reports(reports: Sequence["OutletReport"]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from scrapy.crawler import AsyncCrawlerRunner, Crawler
 from scrapy.settings import Settings
 from scrapy.utils.reactor import install_reactor
+from structlog.contextvars import bind_contextvars
 
 import settings
 from crawler.middlewares import PublicResolver
@@ -117,6 +118,8 @@ class _Run:
                 return
             began = time.monotonic()
             report.state = "running"
+            # for the log; each outlet's is a task of its own, and so has a context of its own
+            bind_contextvars(crawl=self._name, outlet=spider.name)
             crawler = self._runner.create_crawler(spider)
             task = self._runner.crawl(crawler, run=self._name, **self._arguments)
             stopping = None

@@ -11,7 +11,7 @@ import secrets
 import signal
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -28,6 +28,13 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+class Watcher(Protocol):
+    """Who is told of each daily crawl; see `scheduler.watch.Watch`. It may take its time."""
+
+    def begun(self) -> None: ...
+    def ended(self, began: datetime, code: int) -> None: ...
+
+
 def last_due(now: datetime, at: time, zone: ZoneInfo) -> datetime:
     """The latest moment, not after `now`, at which the clocks of `zone` showed `at`."""
     local = now.astimezone(zone)
@@ -39,7 +46,9 @@ class DailyCrawl:
     """Runs `command` for each day's slot, at `at` in `zone`.
 
     `command` is run as a process of its own, which says itself what it does; SIGTERM is passed on
-    to it, and its end awaited. A slot whose scheduler died is taken over after `lease_seconds`."""
+    to it, and its end awaited. A slot whose scheduler died is taken over after `lease_seconds`.
+    `watcher` hears of each crawl; what is to be done `regularly` is done every so many seconds,
+    beside the crawls, but never twice at the same time."""
 
     def __init__(
         self,
@@ -48,12 +57,16 @@ class DailyCrawl:
         at: time,
         zone: ZoneInfo,
         lease_seconds: float = 60,
+        watcher: Watcher | None = None,
+        regularly: Sequence[tuple[int, Callable[[], object]]] = (),
     ) -> None:
         self._engine = engine
         self._command = command
         self._at = at
         self._zone = zone
         self._lease_seconds = lease_seconds
+        self._watcher = watcher
+        self._regularly = regularly
         self._me = secrets.token_hex(8)
         self._running = asyncio.Lock()
         self._stopped = asyncio.Event()
@@ -75,17 +88,20 @@ class DailyCrawl:
         stand_by = IntervalTrigger(seconds=max(1, int(self._lease_seconds / 2)))
         # for what was missed, and for what another scheduler began and did not end
         clock.add_job(self._run_what_is_due, stand_by)
+        for seconds, task in self._regularly:
+            every = IntervalTrigger(seconds=seconds)
+            clock.add_job(self._do, every, [task], misfire_grace_time=None, coalesce=True)
+        clock.start()
         if now:
             await self._crawl_now()
         else:
             await self._run_what_is_due()
         if not self._stopped.is_set():
-            clock.start()
             if waiting:
                 waiting()
             logger.info("the next daily crawl begins at %s", daily.get_next_fire_time(None, _now()))
-            await self._stopped.wait()
-            clock.shutdown(wait=False)
+        await self._stopped.wait()
+        clock.shutdown(wait=False)
         async with self._running:  # a crawl under way ends first
             pass
 
@@ -113,7 +129,9 @@ class DailyCrawl:
     async def _crawl(self, slot: str | None) -> None:
         if self._stopped.is_set():
             return
+        began = _now()
         self._process = await asyncio.create_subprocess_exec(*self._command, start_new_session=True)
+        begun = asyncio.create_task(self._do(self._watcher.begun)) if self._watcher else None
         while self._process.returncode is None:
             try:
                 await asyncio.wait_for(self._process.wait(), self._lease_seconds / 3)
@@ -127,6 +145,15 @@ class DailyCrawl:
             await self._store(leases.finish, slot, self._me)
         elif slot:  # it is tried again when the lease ends
             logger.error("the crawl of the slot %s ended with exit code %s", slot, code)
+        if self._watcher and begun and not self._stopped.is_set():
+            await begun
+            await self._do(self._watcher.ended, began, code)
+
+    async def _do(self, task: Callable[..., object], *args: object) -> None:
+        try:
+            await asyncio.to_thread(task, *args)
+        except Exception:  # the schedule goes on
+            logger.exception("what is done beside the crawls failed; it is tried again")
 
     async def _lease(self, slot: str) -> bool:
         return await self._store(leases.acquire, slot, self._me, self._lease_seconds, _now())

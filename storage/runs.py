@@ -11,6 +11,7 @@ from storage.models import Crawl
 
 WINDOW = timedelta(days=28)
 MANY = 20  # outlets: among so many there is news every day
+MOST = 0.9  # of the outlets: a few may have been left hanging when it was killed
 PAUSE = timedelta(minutes=10)  # the longest in which a run that goes on crawls no outlet
 
 
@@ -75,21 +76,26 @@ def runs(session: Session, now: datetime) -> list[Run]:
     return [Run(*row) for row in rows]
 
 
+def whole(known: Sequence[Run], watched: int | None = None) -> list[Run]:
+    """The daily crawls among the `known` runs. They are told by their size, whoever starts them:
+    half of the outlets `watched`, or half of the largest run there was, where that is less. A look
+    at one outlet is none."""
+    sizes = [run.outlets for run in known]
+    least = min(max(sizes, default=0), watched or max(sizes, default=0))
+    return [run for run in known if run.outlets * 2 >= least]
+
+
 def daily(
     known: Sequence[Run], watched: int, *, since: datetime, now: datetime, limit: timedelta
 ) -> Daily:
     """Whether a daily crawl of the `watched` outlets was completed since `since` and found
-    something, and whether the newest of the `known` runs ends within `limit`.
-
-    A daily crawl is told by its size, whoever starts it: half of the outlets watched, or half of
-    the largest run there was, where that is less. A look at one outlet is none."""
-    largest = max((run.outlets for run in known), default=0)
-    whole = [run for run in known if run.outlets * 2 >= min(largest, watched)]
-    last = whole[0] if whole else None
+    something, and whether the newest of the `known` runs ends within `limit`."""
+    daily_ones = whole(known, watched)
+    last = daily_ones[0] if daily_ones else None
     if last and last.finished < last.outlets and now - last.started > limit:
         return Daily("late", f"{_named(last)} has not come to its end: {_progress(last)}.")
-    for run in whole:
-        if run.ended and run.ended >= since and run.finished * 2 >= min(largest, watched):
+    for run in daily_ones:
+        if run.ended and run.ended >= since and run.finished >= run.outlets * MOST:
             if run.trouble:
                 return Daily("nothing", f"{_named(run)} found nothing: {run.trouble}.")
             return Daily(
@@ -97,14 +103,17 @@ def daily(
                 f"{_named(run)} ended {_at(run.ended)}: {run.outlets} outlets, {run.new} new "
                 f"links, {run.findings} findings, {run.errors} errors.",
             )
-    newest = known[0] if known else None
-    if newest and newest.started >= since and _is_going(newest, now, limit):
-        return Daily("going", f"{_named(newest)} is under way: {_progress(newest)}.")
+    if is_going(known, now, limit) and known[0].started >= since:
+        return Daily("going", f"{_named(known[0])} is under way: {_progress(known[0])}.")
     before = f"the last one began {_at(last.started)}" if last else "there has been none"
     return Daily("missing", f"No daily crawl was completed since {_at(since)}; {before}.")
 
 
-def _is_going(run: Run, now: datetime, limit: timedelta) -> bool:
+def is_going(known: Sequence[Run], now: datetime, limit: timedelta) -> bool:
+    """Whether the newest run may be under way still."""
+    if not known:
+        return False
+    run = known[0]
     if run.finished < run.outlets:
         return now - run.started <= limit
     return now - (run.ended or run.started) <= PAUSE

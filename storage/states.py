@@ -266,7 +266,7 @@ def _measure_errors(session: Session, now: datetime, vitals: Mapping[str, Vitals
             Link.backfill_id.is_(None),
         )
     ):
-        vitals[name].errors[sort_of(error)] += 1
+        vitals[name].errors[sort_of(error or "")] += 1
 
 
 def _day(moment: datetime) -> date:

@@ -52,6 +52,14 @@ def open_redis(url: str | None, home: Path) -> Iterator["Redis"]:
             yield client
 
 
+def running_redis(url: str | None, home: Path) -> "Redis":
+    """A client of the Redis that may be running; none is started, and whether it answers is seen
+    when it is asked. Raises ValueError where `url` is none."""
+    if url:
+        return Redis.from_url(url, **_patience(retries=0))
+    return _private(_socket_path(home.resolve() / "redis"), retries=0)
+
+
 def _patience(retries: int = 3) -> dict[str, Any]:
     # redis-py's own defaults wait over four seconds for each call to a dead server
     return {
