@@ -6,19 +6,21 @@ must all be there; that binds last: `camat lurah OR kades` is camat AND (lurah O
 """
 
 import re
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from luqum import tree
 from luqum.exceptions import IllegalCharacterError, ParseError
 from luqum.thread import parse as read
-
-from extract.lexicon import words
 
 LONGEST = 1000  # characters
 DEEPEST = 50  # parentheses and NOTs in each other
 SHOWN = 30  # characters shown on both sides of a mistake
 LEAST = 2  # letters before the * of a prefix
 
+_WORD = re.compile(r"[^\W_]+")
 _PLACE = re.compile(r"at position (\d+)!?\Z")
 _TOKEN = re.compile(r'"(?:[^\\"]|\\.)*"|[()]|\bNOT\b|[-+]|[~^]|[^\s()"+~^-]+', re.DOTALL)
 _QUOTES = str.maketrans("“”„", '"""')
@@ -84,15 +86,28 @@ class Query:
 
     def matches(self, *texts: str) -> bool:
         """Whether `texts` together hold what is asked for; a phrase stands in one of them."""
-        # " |camat |diperiksa |": a word is found whole where its two ends are
-        whole = "\n".join("".join(f" {word.text}|" for word in words(text)) for text in texts)
-        return _holds(self.node, whole)
+        return _holds(self.node, "\n".join(map(_marked, texts)))
+
+
+@lru_cache(8)  # a finding's texts are asked for by many rules
+def _marked(text: str) -> str:
+    """The words with their ends marked, " camat| diperiksa|": there, they are found whole."""
+    return _mark(_words(text))
+
+
+def _mark(words: Iterable[str]) -> str:
+    return f" {'| '.join(words)}|"
+
+
+def _words(text: str) -> list[str]:
+    """The words in lower case and plain letters: some write headlines in mathematical ones."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def _holds(node: Node, text: str) -> bool:
     match node:
         case Words(said, prefix):
-            return "".join(f" {word}|" for word in said).removesuffix("|" * prefix) in text
+            return _mark(said).removesuffix("|" * prefix) in text
         case Not(part):
             return not _holds(part, text)
         case Both(parts):
@@ -156,12 +171,12 @@ def _node(item: tree.Item, text: str) -> Node:
         case tree.OrOperation():
             return Either(tuple(_node(part, text) for part in item.operands))
         case tree.Word() | tree.Phrase():
-            return _words(item, text)
+            return _term(item, text)
     why = next((why for kind, why in _REFUSED.items() if isinstance(item, kind)), "this is unknown")
     raise QueryError(why, text, item.pos)
 
 
-def _words(item: tree.Term, text: str) -> Words:
+def _term(item: tree.Term, text: str) -> Words:
     written: str = item.value
     if written.lower() in ("and", "or", "not"):
         raise QueryError(
@@ -177,7 +192,7 @@ def _words(item: tree.Term, text: str) -> Words:
             text,
             item.pos + wrong.start(),
         )
-    said = tuple(word.text for word in words(bare))
+    said = tuple(_words(bare))
     if not said:
         raise QueryError(f"“{written}” has neither a letter nor a digit", text, item.pos)
     if prefix and (len(said[-1]) < LEAST or not bare[-1].isalnum()):

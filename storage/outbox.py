@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from storage.links import upsert
-from storage.models import Channel, Delivery, Finding, Owed, Story
+from storage.models import Channel, Delivery, Finding, Owed
 from storage.models import Rule as Row
 from storage.rules import FEED_ONLY, Rule, Stored, active, due, is_quiet, last_digest, matches
 
@@ -40,11 +40,7 @@ def owe(session: Session, finding: Finding, now: datetime) -> None:
         interested = [s for s in interested if not matches(s.rule.wanted, original)]
     if not interested:
         return
-    # held until the commit: nobody removes these rules, or writes what is owed of this story
-    rules = select(Row.id).where(Row.id.in_([stored.id for stored in interested]))
-    held = session.scalars(rules.with_for_update(read=True, key_share=True)).all()
-    session.execute(select(Story.id).where(Story.id == finding.story_id).with_for_update())
-    told = _told(session, finding.story_id)
+    told = _told(session, finding.story_id, [stored.id for stored in interested])
     reached = STAGES.index(stage(finding.kind))
     rows = [
         {
@@ -57,19 +53,27 @@ def owe(session: Session, finding: Finding, now: datetime) -> None:
             "delivery_id": None if stored.rule.channel else FEED_ONLY,
         }
         for stored in interested
-        if stored.id in held and reached > told.get(stored.id, -1)
+        if stored.id in told and reached > told[stored.id]
     ]
     if rows:
-        session.execute(upsert(session, Owed).on_conflict_do_nothing(), rows)
+        insert = upsert(session, Owed).on_conflict_do_nothing()
+        session.connection().execute(insert, rows)
 
 
-def _told(session: Session, story: int) -> dict[int, int]:
-    """How far a story has been told, by the rule's id."""
+_TOLD = (
+    select(Row.id, Owed.stage)
+    .outerjoin(Owed, (Owed.rule_id == Row.id) & (Owed.story_id == bindparam("story")))
+    .where(Row.id.in_(bindparam("rules", expanding=True)))
+    .with_for_update(read=True, key_share=True, of=Row)
+)
+
+
+def _told(session: Session, story: int, rules: Sequence[int]) -> dict[int, int]:
+    """How far each of the rules that are still there has been told the story, -1: not at all. They
+    stay there until the commit."""
     told: dict[int, int] = {}
-    for rule, name in session.execute(
-        select(Owed.rule_id, Owed.stage).where(Owed.story_id == story)
-    ):
-        told[rule] = max(told.get(rule, 0), STAGES.index(name))
+    for rule, name in session.connection().execute(_TOLD, {"rules": rules, "story": story}):
+        told[rule] = max(told.get(rule, -1), STAGES.index(name) if name else -1)
     return told
 
 

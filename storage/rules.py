@@ -20,7 +20,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from sqlalchemy import Row, Select, Text, cast, delete, select, update
+from sqlalchemy import Select, Text, cast, delete, select, update
 from sqlalchemy.orm import Session
 
 from extract import places
@@ -245,14 +245,13 @@ _RULES: Select[*tuple[Any, ...]] = select(
     models.Rule.quiet_to,
     models.Rule.active,
 ).outerjoin(models.Channel, models.Channel.id == models.Rule.channel_id)
-
-
-def _stored(row: Row[*tuple[Any, ...]]) -> Stored:
-    return Stored(row.id, row.token, _rule(*row[2:]))
+_ACTIVE = _RULES.where(models.Rule.active).order_by(models.Rule.id)
 
 
 @lru_cache(1024)  # reading a query costs more than storing a finding
-def _rule(
+def _stored(
+    id_: int,
+    token: str,
     name: str,
     channel: str | None,
     wanted: str,
@@ -262,8 +261,8 @@ def _rule(
     quiet_from: str | None,
     quiet_to: str | None,
     active: bool,
-) -> Rule:
-    return valid(
+) -> Stored:
+    rule = valid(
         {
             "name": name,
             "channel": channel,
@@ -275,6 +274,7 @@ def _rule(
             "active": active,
         }
     )
+    return Stored(id_, token, rule)
 
 
 def valid(rule: Mapping[str, Any]) -> Rule:
@@ -294,15 +294,15 @@ def valid(rule: Mapping[str, Any]) -> Rule:
 
 def stored(session: Session) -> list[Stored]:
     """All rules, by name. Raises RuleError."""
-    return [_stored(row) for row in session.execute(_RULES.order_by(models.Rule.name))]
+    return [_stored(*row) for row in session.execute(_RULES.order_by(models.Rule.name))]
 
 
 def active(session: Session) -> Iterator[Stored]:
     """The active rules in the order of their ids. One that cannot be read is left out, and said in
     the log: a finding is stored whatever becomes of its alerts."""
-    for row in session.execute(_RULES.where(models.Rule.active).order_by(models.Rule.id)):
+    for row in session.connection().execute(_ACTIVE):
         try:
-            yield _stored(row)
+            yield _stored(*row)
         except RuleError as error:
             logger.error("a rule cannot be used: %s", error)
 
@@ -313,7 +313,7 @@ def get(session: Session, name: str) -> Stored:
     if row is None:
         names = session.scalars(select(models.Rule.name))
         raise RuleError(f"there is no rule “{name}”{_near(name, names)}")
-    return _stored(row)
+    return _stored(*row)
 
 
 def add(session: Session, rule: Rule, now: datetime) -> Stored:
