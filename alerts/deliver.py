@@ -90,7 +90,9 @@ def run_once(engine: Engine, current: Settings, clock: Clock = now) -> list[Sent
 def take_up(session: Session, moment: datetime, current: Settings) -> int:
     """Write the messages for what is owed and due; how many. Of a channel that fails nothing is
     taken up: what gathers meanwhile is folded when it is well again."""
-    channel_of = dict(session.execute(select(Rule.id, Rule.channel_id)).tuples())
+    channel_of = {
+        row.id: row.channel_id for row in session.execute(select(Rule.id, Rule.channel_id))
+    }
     failing = set(
         session.scalars(
             select(Delivery.channel_id).where(

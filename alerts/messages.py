@@ -111,7 +111,7 @@ def digest(
     )
     listed = rest[: max(0, MOST_LISTED - len(changed))]
     return _message(
-        "digest", language, rule.name, title, _short(title, _counts(news, language)),
+        "digest", language, rule.name, title, _short(title, _counts(fresh, language)),
         [*changed[:MOST_LISTED], *listed, *old[:MOST_OLD]], message_id,
         changed=changed[:MOST_LISTED], more_changed=len(changed[MOST_LISTED:]),
         groups=_groups(listed, language), more=len(rest) - len(listed),
@@ -166,12 +166,13 @@ def _message(
         else say["by_pantau"].format(message_id[:8]),
         **told,
     }
+    plain = _templates.get_template(f"{name}.txt").render(known)
     return Message(
         kind=kind,
         language=language,
         rule=rule,
         title=_calls_nobody(title),
-        text=_calls_nobody(_templates.get_template(f"{name}.txt").render(known)),
+        text=_calls_nobody(re.sub(r"\n{3,}", "\n\n", plain).strip()),
         html=_templates.get_template(f"{name}.html").render(known),
         short=_calls_nobody(short),
         items=[{**asdict(one), "when": one.when.isoformat()} for one in items],

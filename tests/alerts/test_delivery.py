@@ -1,0 +1,224 @@
+"""Delivery: once, in order, and never lost."""
+
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from alerts import deliver
+from storage import models
+from storage.database import open_database
+from tests.alerts.conftest import Desk, Receiver, receiving, settings_in, wait_until
+from tests.conftest import Pantau
+
+
+def test_each_news_is_one_message_in_order(desk: Desk, receiver: Receiver) -> None:
+    desk.channel("hook", receiver.address)
+    desk.rule("bali", "hook")
+    story = desk.find("Camat A")
+    desk.find("Lurah B")
+    desk.find("Camat A", outlet="other", story=story)  # the same story, again
+    assert [sent.error for sent in desk.deliver()] == [None, None]
+    assert receiver.titles() == ["Dugaan pelanggaran: Camat A", "Dugaan pelanggaran: Lurah B"]
+    assert receiver.got[0].json()["items"][0]["outlets"] == 2
+    assert desk.deliver(days=2) == []
+    desk.find("Camat A dihukum", "sanction", story=story)
+    desk.deliver()
+    assert receiver.titles()[2:] == ["Sanksi: Camat A dihukum"]
+    assert "Dugaan pelanggaran → Sanksi" in receiver.got[2].json()["text"]
+
+
+def test_a_message_that_is_not_taken_holds_the_next_ones_back(
+    desk: Desk, receiver: Receiver
+) -> None:
+    desk.channel("hook", receiver.address)
+    desk.rule("bali", "hook")
+    desk.find("A")
+    desk.find("B")
+    receiver.answers = [500, 404, 500]
+    assert [sent.error for sent in desk.deliver()] == ["HTTP 500"]
+    assert desk.deliver(seconds=30) == []
+    tried = [desk.deliver(seconds=90), desk.deliver(seconds=90), desk.deliver(seconds=180)]
+    assert [[sent.error for sent in run] for run in tried] == [["HTTP 404"], [], ["HTTP 500"]]
+    (first, second) = desk.unsent()
+    pause = first.next_try - desk.now
+    assert timedelta(minutes=4) <= pause <= timedelta(minutes=4.4)
+    assert (first.attempts, second.attempts) == (3, 0)
+    assert [sent.error for sent in desk.deliver(minutes=5)] == [None, None]
+    assert receiver.titles() == ["Dugaan pelanggaran: A"] * 4 + ["Dugaan pelanggaran: B"]
+    assert len({got.headers["Pantau-Id"] for got in receiver.got[:4]}) == 1
+    assert len({got.body for got in receiver.got[:4]}) == 1
+
+
+def test_what_a_receiver_asks_for_is_heeded(desk: Desk, receiver: Receiver) -> None:
+    desk.channel("hook", receiver.address)
+    desk.rule("bali", "hook")
+    desk.find("A")
+    receiver.answers = [(429, {"Retry-After": "1800"})]
+    assert [sent.error for sent in desk.deliver()] == ["HTTP 429"]
+    assert desk.deliver(minutes=29) == []
+    assert [sent.error for sent in desk.deliver(minutes=2)] == [None]
+
+
+def test_a_channel_that_hangs_keeps_no_other_waiting(desk: Desk, receiver: Receiver) -> None:
+    with receiving() as hanging:
+        hanging.answers = [lambda: time.sleep(5)] * 3
+        desk.channel("hanging", hanging.address)
+        desk.channel("hook", receiver.address)
+        desk.rule("first", "hanging")
+        desk.rule("second", "hook")
+        desk.find("A")
+        began = time.monotonic()
+        assert {sent.channel: sent.error for sent in desk.deliver()} == {
+            "hanging": "no answer within 1 seconds",
+            "hook": None,
+        }
+        assert time.monotonic() - began < 4
+
+
+def test_after_a_day_it_is_given_up_said_and_the_channel_goes_on(
+    desk: Desk, receiver: Receiver
+) -> None:
+    with receiving() as operators:
+        desk.settings = desk.settings.model_copy(update={"operators": "operators"})
+        desk.channel("hook", receiver.address)
+        desk.channel("operators", operators.address)
+        desk.rule("bali", "hook")
+        desk.find("A")
+        desk.find("B")
+        receiver.answers = [503] * 28
+        for _ in range(28):
+            desk.deliver(minutes=67)  # longer than any pause
+            if receiver.titles()[-1].endswith("B"):
+                break
+        given_up = [one for one in desk.unsent() if one.given_up]
+        assert [(one.title, one.error) for one in given_up] == [
+            ("Dugaan pelanggaran: A", "HTTP 503")
+        ]
+        assert given_up[0].given_up
+        age = given_up[0].given_up - given_up[0].created
+        assert timedelta(days=1) <= age <= timedelta(days=1, minutes=67)
+        receiver.answers = []
+        desk.deliver(hours=2)
+        assert receiver.titles()[-1] == "Dugaan pelanggaran: B"
+        assert operators.titles() == ["Given up: Dugaan pelanggaran: A"]
+        assert "HTTP 503" in operators.got[0].json()["text"]
+        with Session(desk.engine) as session, session.begin():
+            assert deliver.again(session, given_up[0].id, desk.now)
+            assert not deliver.again(session, 10**12, desk.now)
+        desk.deliver()
+        assert receiver.titles()[-1] == "Dugaan pelanggaran: A"
+        assert desk.unsent() == []
+
+
+def test_a_flood_is_one_summary_and_so_is_what_gathered_meanwhile(
+    desk: Desk, receiver: Receiver
+) -> None:
+    desk.channel("hook", receiver.address)
+    desk.rule("bali", "hook", language="en")
+    for number in range(10):
+        desk.find(f"A{number}")
+    desk.deliver()
+    assert len(receiver.got) == 10
+    for number in range(11):
+        desk.find(f"B{number}")
+    receiver.answers = [500]
+    desk.deliver(minutes=1)
+    for number in range(12):
+        desk.find(f"C{number}")
+    desk.deliver(seconds=15)  # it fails: what is owed gathers
+    desk.deliver(minutes=2)
+    desk.deliver(seconds=15)
+    assert receiver.titles()[10:] == [
+        "11 new reports at once", "11 new reports at once", "12 new reports at once"
+    ]  # fmt: skip
+    text = receiver.got[-1].json()["text"]
+    assert all(f"C{number}\n" in text for number in range(12))
+
+
+def test_hourly_and_daily_news_come_together(desk: Desk, receiver: Receiver) -> None:
+    desk.channel("hook", receiver.address)
+    desk.rule("hourly", "hook", pace="hourly")
+    desk.rule("daily", "hook", pace="daily")
+    desk.find("A")
+    desk.find("B")
+    desk.find("old", quiet=True)
+    assert desk.deliver(minutes=59) == []
+    desk.deliver(minutes=2)
+    assert receiver.titles() == ["2 kabar baru"]
+    for _ in range(24):
+        desk.deliver(hours=1)
+    assert receiver.titles()[1:] == ["Ringkasan 16 Juni 2026: 2 kabar (+ 1 berita lama)"]
+
+
+def test_many_deliverers_send_each_message_once(
+    database_url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    settings = settings_in(tmp_path, database_url=database_url)
+    engine = open_database(database_url)
+    desk = Desk(engine, settings)
+    desk.channel("hook", receiver.address)
+    desk.rule("at once", "hook")
+    desk.rule("daily", "hook", pace="daily")
+    for number in range(8):
+        desk.find(f"A{number}")
+    desk.now += timedelta(days=1)
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(4):
+            pool.submit(desk.deliver)
+    desk.deliver(minutes=5)
+    titles = receiver.titles()
+    assert sorted(titles) == sorted(set(titles))
+    assert [title for title in titles if "A" in title] == [
+        f"Dugaan pelanggaran: A{number}" for number in range(8)
+    ]
+    assert len(titles) == 9
+    engine.dispose()
+
+
+def test_a_kill_between_sending_and_noting_repeats_it_once_with_the_same_id(
+    pantau: Pantau, desk: Desk, receiver: Receiver
+) -> None:
+    pantau.set(
+        database_url=desk.settings.database,
+        secret_key=desk.settings.secret_key.get_secret_value() if desk.settings.secret_key else "",
+        timeout=2,
+    )
+    desk.channel("hook", receiver.address)
+    desk.rule("bali", "hook")
+    for name in "ABC":
+        desk.find(name)
+    killed = threading.Event()
+    receiver.answers = [200, lambda: killed.wait(20) and None]
+    process = pantau.start("alerts", "deliver")
+    wait_until(lambda: len(receiver.got) == 2)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    killed.set()
+    with Session(desk.engine) as session, session.begin():
+        assert len(session.scalars(select(models.Lease)).all()) == 1
+        # as if the time had passed after which another may take over
+        session.execute(update(models.Lease).values(expires=desk.now))
+    assert pantau("alerts", "deliver").code == 0
+    ids = [got.headers["Pantau-Id"] for got in receiver.got]
+    assert [title[-1] for title in receiver.titles()] == ["A", "B", "B", "C"]
+    assert ids[1] == ids[2]
+    assert len(set(ids)) == 3
+    assert pantau("alerts", "pending", "--json").json() == {"messages": [], "news": []}
+
+
+def test_run_once_never_raises(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.engine.dispose()
+    broken = open_database(desk.settings.database)
+    with Session(broken) as session, session.begin():
+        models.Base.metadata.tables["owed"].drop(session.connection())
+        models.Base.metadata.tables["deliveries"].drop(session.connection())
+    assert deliver.run_once(broken, desk.settings) == []
+    assert "could not be delivered" in caplog.text
+    broken.dispose()
