@@ -1,7 +1,8 @@
 """What the commands are given: dates, outlets' names, the database; and what they refuse."""
 
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
@@ -31,6 +32,19 @@ class Moment(click.ParamType[datetime]):
                 f"“{value}” is not a date: write it as 2024-11-27 or 2024-11-27T18:00."
             ) from None
         return moment if moment.tzinfo else moment.replace(tzinfo=settings.load().zone)
+
+
+class Duration(click.ParamType[timedelta]):
+    """A length of time: 90m, 26h, 2d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
+        match = re.fullmatch(r"([1-9]\d{0,4})([mhd])", value.strip())
+        if not match:
+            raise InputError(f"“{value}” is not a length of time: write it as 90m, 26h or 2d.")
+        unit = {"m": "minutes", "h": "hours", "d": "days"}[match[2]]
+        return timedelta(**{unit: int(match[1])})
 
 
 def chosen_spiders(names: Sequence[str]) -> list[Any]:

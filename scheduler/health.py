@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,14 +16,16 @@ import settings
 from crawler import catalogue
 from crawler.outlet import Outlet
 from extract.lexicon import LexiconError, load
-from storage import crawls, links
+from storage import crawls, links, runs, states
 from storage.database import DatabaseError, open_database, reading
 from storage.models import State
+from storage.states import Change, Health
 from storage.valkey import RedisUnavailableError, open_redis
 
 LEAST_FREE_BYTES = 1024**3
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=10)
 CONNECT_SECONDS = 5
+MOST_UNWELL = 4  # one in so many outlets
 SAMPLE = 16  # outlets that are tried: they tell whether this machine reaches the internet
 
 
@@ -54,6 +57,7 @@ def check() -> Iterator[Check]:
     else:
         yield _database(engine)
         yield _clock(engine)
+        yield _watched(engine)
         engine.dispose()
     yield _redis(current)
     yield _lexicon(current)
@@ -65,6 +69,50 @@ def check() -> Iterator[Check]:
         "Free some space: with a full disk nothing can be kept.",
     )
     yield _outlets()
+
+
+def check_daily(engine: Engine, since: timedelta) -> Check:
+    """Whether a daily crawl was completed within the time `since`, and found something. Raises
+    CatalogueError."""
+    now = datetime.now(UTC)
+    with reading(engine) as session:
+        daily = runs.daily(
+            runs.runs(session, now),
+            len(catalogue.spiders()),
+            since=now - since,
+            now=now,
+            limit=timedelta(hours=settings.load().crawl_hours),
+        )
+    return Check(
+        "daily crawl",
+        daily.state == "well",
+        daily.why,
+        "See whether `pantau run` runs, and pantau.log.",
+    )
+
+
+def outlets(engine: Engine) -> list[Change]:
+    """How each outlet does that is watched and has been crawled, judged now. Raises
+    CatalogueError."""
+    watched = [*catalogue.spiders()]
+    with reading(engine) as session:
+        return states.judged(session, datetime.now(UTC), watched)
+
+
+def _watched(engine: Engine) -> Check:
+    try:
+        judged = outlets(engine)
+    except catalogue.CatalogueError as error:
+        return Check("watch", False, str(error), "Mend the row it names.")
+    unwell = [change for change in judged if change.state != Health.WELL]
+    count = Counter(change.state for change in judged)
+    says = ", ".join(f"{number} {state}" for state, number in count.most_common())
+    return Check(
+        "watch",
+        len(unwell) * MOST_UNWELL <= len(judged),  # one that is unwell is its own affair
+        says or "no outlet was crawled yet",
+        "`pantau doctor --since 26h` names them.",
+    )
 
 
 def _database(engine: Engine) -> Check:
@@ -120,18 +168,18 @@ def _redis(current: settings.Settings) -> Check:
 
 def _outlets() -> Check:
     try:
-        outlets = [spider.outlet for spider in catalogue.spiders().values()]
+        all_outlets = [spider.outlet for spider in catalogue.spiders().values()]
     except catalogue.CatalogueError as error:
         return Check("outlets", False, str(error), "Mend the row it names.", vital=True)
-    tried = outlets[:: -(-len(outlets) // SAMPLE) or 1]
+    tried = all_outlets[:: -(-len(all_outlets) // SAMPLE) or 1]
     reached = _reached(tried)
     away = [outlet.title for outlet in tried if outlet not in reached]
-    provinces = {outlet.province for outlet in outlets} - {None}
+    provinces = {outlet.province for outlet in all_outlets} - {None}
     not_reached = f"; not: {', '.join(away[:5])}{' …' if len(away) > 5 else ''}" if away else ""
     return Check(
         "outlets",
         len(away) * 2 < len(tried),  # one that is away is its own affair
-        f"{len(outlets)} are watched, in {len(provinces)} provinces; of {len(tried)} tried, "
+        f"{len(all_outlets)} are watched, in {len(provinces)} provinces; of {len(tried)} tried, "
         f"{len(reached)} take a connection{not_reached}",
         "Check this machine's internet connection and name resolution, then the outlets.",
     )

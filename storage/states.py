@@ -410,7 +410,8 @@ def judged(session: Session, now: datetime, outlets: Iterable[str] | None = None
         row = known.get(name)
         before = row.state if row else Health.WELL
         if not vitals.days or vitals.days[-1].date < _day(now - STALE):
-            changes.append(Change(name, before, before, row.why if row else "It is not crawled."))
+            if row:  # not crawled any more: it stays as it was
+                changes.append(Change(name, before, before, row.why))
             continue
         judgement = judge(vitals, before)
         changes.append(Change(name, before, judgement.state, judgement.why))
