@@ -11,7 +11,7 @@ from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.exceptions import HTTPError, LocationParseError, ReadTimeoutError
 from urllib3.util import Timeout, parse_url
 
 from alerts.errors import DeliveryError
@@ -59,6 +59,8 @@ def post(url: str, key: str, message: dict[str, Any], message_id: str, current: 
         )
         status, retry_after = answer.status, answer.headers.get("Retry-After", "")
         answer.close()
+    except ReadTimeoutError:
+        raise DeliveryError(f"no answer within {current.timeout:g} seconds") from None
     except HTTPError as error:
         # its text may hold the address
         raise DeliveryError(f"no connection, or no answer ({type(error).__name__})") from None

@@ -43,11 +43,11 @@ class Got:
 @dataclass
 class Receiver:
     """Takes POSTs. `answers` says how, one after the other: a status, (status, headers), or a
-    function to call before 200; 200 when there are none left."""
+    function to call with the request's handler before 200; 200 when there are none left."""
 
     url: str = ""
-    answers: list[int | tuple[int, dict[str, str]] | Callable[[], None]] = field(
-        default_factory=list
+    answers: list[int | tuple[int, dict[str, str]] | Callable[[BaseHTTPRequestHandler], object]] = (
+        field(default_factory=list)
     )
     got: list[Got] = field(default_factory=list)
 
@@ -77,7 +77,7 @@ class receiving:  # noqa: N801 (a context manager, used like a function)
                 receiver.got.append(Got(dict(self.headers), body))
                 answer = receiver.answers.pop(0) if receiver.answers else 200
                 if callable(answer):
-                    answer()
+                    answer(self)
                     answer = 200
                 status, headers = answer if isinstance(answer, tuple) else (answer, {})
                 self.send_response(status)

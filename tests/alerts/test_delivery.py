@@ -1,10 +1,13 @@
 """Delivery: once, in order, and never lost."""
 
+import contextlib
 import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -66,9 +69,20 @@ def test_what_a_receiver_asks_for_is_heeded(desk: Desk, receiver: Receiver) -> N
     assert [sent.error for sent in desk.deliver(minutes=2)] == [None]
 
 
-def test_a_channel_that_hangs_keeps_no_other_waiting(desk: Desk, receiver: Receiver) -> None:
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    """Never silent for long, and never done."""
+    with contextlib.suppress(OSError):
+        for letter in b"HTTP/1.1 200 OK":
+            handler.wfile.write(bytes([letter]))
+            time.sleep(0.3)
+
+
+@pytest.mark.parametrize("hang", [lambda _: time.sleep(5), drip])
+def test_a_channel_that_hangs_keeps_no_other_waiting(
+    desk: Desk, receiver: Receiver, hang: Callable[[BaseHTTPRequestHandler], None]
+) -> None:
     with receiving() as hanging:
-        hanging.answers = [lambda: time.sleep(5)] * 3
+        hanging.answers = [hang]
         desk.channel("hanging", hanging.address)
         desk.channel("hook", receiver.address)
         desk.rule("first", "hanging")
@@ -195,7 +209,7 @@ def test_a_kill_between_sending_and_noting_repeats_it_once_with_the_same_id(
     for name in "ABC":
         desk.find(name)
     killed = threading.Event()
-    receiver.answers = [200, lambda: killed.wait(20) and None]
+    receiver.answers = [200, lambda _: killed.wait(20)]
     process = pantau.start("alerts", "deliver")
     wait_until(lambda: len(receiver.got) == 2)
     process.send_signal(signal.SIGKILL)

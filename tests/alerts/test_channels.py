@@ -1,0 +1,190 @@
+"""Channels: what is refused, what arrives, and what is never shown."""
+
+import logging
+import re
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session
+
+from alerts import channels, messages, secrets
+from alerts.errors import AddressError, DeliveryError
+from settings import Settings
+from tests.alerts.conftest import Desk, Mailbox, Receiver
+from tests.conftest import ROOT, Pantau
+
+ID = "7f3a9c1b-0000-4000-8000-000000000000"
+
+
+def send(desk: Desk, name: str, **settings: object) -> None:
+    """Send a test to the channel."""
+    with Session(desk.engine) as session:
+        secret = channels.get(session, name).address
+    message = messages.test(name, "id", ID)
+    channels.send(secret, message, ID, desk.settings.model_copy(update=settings))
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("slak://T1JJ3T3L2/A1BRTD4JD/hush", "“slak://” is no address .* did you mean slack"),
+        ("slack://T1JJ3T3L2/hush", "no whole address of Slack"),
+        ("tgram://hush", "no whole address of Telegram"),
+        ("hush", "“hush://” is no address|That is no address"),
+        ("hu sh/hush", "That is no address of a service"),
+        ("", "That is no address of a service"),
+        ("https://example.org/hush", "a webhook of your own is written webhook"),
+        ("webhook+ftp://example.org/hush", "is written webhook"),
+        ("webhook+https://", "is written webhook"),
+        ("webhook+https://[hush/", "is written webhook"),
+        ("webhook+https://hush@example.org/", "at least 16 characters"),
+    ],
+)
+def test_a_wrong_address_is_one_sentence_without_it(desk: Desk, address: str, says: str) -> None:
+    with pytest.raises(AddressError, match=says) as refused:
+        channels.parse(address, desk.settings)
+    assert "\n" not in str(refused.value)
+    if address != "hush":
+        assert "hush" not in str(refused.value)
+
+
+def test_plain_http_is_for_trials_only() -> None:
+    with pytest.raises(AddressError):
+        channels.parse("webhook+http://example.org/", Settings(allow_private_addresses=False))
+
+
+def test_a_signed_webhook_is_what_the_documentation_checks(desk: Desk, receiver: Receiver) -> None:
+    key = "x" * 20
+    desk.channel("hook", receiver.url.replace("http://", f"webhook+http://{key}@"))
+    send(desk, "hook")
+    (got,) = receiver.got
+    (example,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/alerts.md").read_text(), re.DOTALL
+    )
+    documented: dict[str, object] = {}
+    exec(example, documented)  # noqa: S102 (it is ours)
+    check = documented["is_from_pantau"]
+    assert callable(check)
+    assert check(key, got.headers, got.body)
+    assert not check(key + "x", got.headers, got.body)
+    assert not check(key, got.headers, got.body + b" ")
+    assert not check(key, {**got.headers, "Pantau-Id": "another"}, got.body)
+    late = str(int(time.time()) + 1)
+    assert not check(key, {**got.headers, "Pantau-Time": late}, got.body)
+    assert got.json()["id"] == got.headers["Pantau-Id"] == ID
+    assert got.json()["kind"] == "test"
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [(500, "HTTP 500"), (404, "HTTP 404"), ((302, {"Location": "/elsewhere"}), "it redirects")],
+)
+def test_what_is_not_taken_is_said(
+    desk: Desk, receiver: Receiver, answer: int | tuple[int, dict[str, str]], why: str
+) -> None:
+    desk.channel("hook", receiver.address)
+    receiver.answers = [answer]
+    with pytest.raises(DeliveryError, match=why):
+        send(desk, "hook")
+    assert len(receiver.got) == 1
+
+
+def test_a_private_address_is_refused_before_anything_is_sent(
+    desk: Desk, receiver: Receiver
+) -> None:
+    desk.channel("hook", receiver.address)
+    with pytest.raises(DeliveryError, match="private address"):
+        send(desk, "hook", allow_private_addresses=False)
+    assert receiver.got == []
+
+
+def test_an_email_has_both_forms_and_the_id(desk: Desk, mailbox: Mailbox) -> None:
+    desk.channel("mail", mailbox.address)
+    desk.rule("bali", "mail")
+    desk.find("<script>alert(1)</script> Camat\r\nBcc: all@example.org")
+    assert [sent.error for sent in desk.deliver()] == [None]
+    (mail,) = mailbox.mails
+    assert mail["Subject"] == (
+        "Dugaan pelanggaran: <script>alert(1)</script> Camat Bcc: all@example.org"
+    )
+    assert mail["To"] == "redaksi@example.org"
+    assert mail["Bcc"] is None
+    assert len(mail["Pantau-Id"]) == 36
+    html, plain = (mail.get_body((form,)) for form in ("html", "plain"))
+    assert html is not None
+    assert plain is not None
+    assert "<script>" not in html.get_content()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; Camat" in html.get_content()
+    assert "Kabupaten Buleleng, Bali" in plain.get_content()
+    assert "https://nusabali.example/berita/1" in plain.get_content()
+
+
+def test_addresses_show_nowhere(
+    pantau: Pantau, desk: Desk, receiver: Receiver, tmp_path: Path
+) -> None:
+    """Not in the database, the log at its most talkative, listings or errors."""
+    port = receiver.url.split(":")[2].split("/")[0]
+    hushed = "very-secret-path", "hush-password", "a_key_of_the_test's_own", port
+    key = secrets.new_key()
+    pantau.set(log_level="DEBUG", timeout=5)
+    ran = pantau("alerts", "channels", "add", "hook", "-", stdin=receiver.address)
+    assert (ran.code, ran.out) == (2, "")
+    assert "PANTAU_SECRET_KEY" in ran.err
+    pantau.set(secret_key=key)
+    through_apprise = f"json://user:hush-password@127.0.0.1:{port}/very-secret-path"
+    ran = pantau("alerts", "channels", "add", "hook", "-", "--json", stdin=receiver.address)
+    assert ran.json() == {"name": "hook", "key": "a_key_of_the_test's_own"}  # once
+    assert pantau("alerts", "channels", "add", "json", through_apprise).out == ""
+    twice = pantau("alerts", "channels", "add", "json", through_apprise)
+    assert twice.code == 2
+    receiver.answers = [500, 500]
+    said = [twice, pantau("alerts", "channels"), pantau("alerts", "channels", "--json")]
+    for channel in ("hook", "json"):
+        ran = pantau("alerts", "test", channel)
+        assert ran.code == 1
+        assert "500" in ran.err
+        said.append(ran)
+    assert [row["service"] for row in said[2].lines()] == ["signed webhook", "JSON"]
+    assert pantau("alerts", "test", "json", "--json").json()["error"] is None
+    files = [path for path in pantau.home.rglob("*") if path.is_file()]
+    assert {"pantau.db", "pantau.log"} <= {path.name for path in files}
+    kept = b"".join(path.read_bytes() for path in files)
+    shown = "".join(ran.out + ran.err for ran in said)
+    assert all(secret.encode() not in kept for secret in (*hushed[:3], f"127.0.0.1:{port}"))
+    assert all(secret not in shown for secret in hushed)
+    assert pantau("alerts", "channels", "remove", "json").code == 0
+    assert pantau("alerts", "channels", "remove", "json").code == 2
+
+
+def test_keys_are_changed_without_losing_a_channel(desk: Desk, receiver: Receiver) -> None:
+    desk.channel("hook", receiver.address)
+    old = desk.settings
+    assert old.secret_key
+    new = secrets.new_key()
+    both = old.model_copy(
+        update={"secret_key": type(old.secret_key)(f"{new},{old.secret_key.get_secret_value()}")}
+    )
+    only = old.model_copy(update={"secret_key": type(old.secret_key)(new)})
+    with Session(desk.engine) as session:
+        (row,) = channels.listed(session, only)
+        assert "None of the keys" in row.service
+    with Session(desk.engine) as session, session.begin():
+        assert channels.rekey(session, both) == 1
+    desk.settings = only
+    send(desk, "hook")
+    desk.settings = old
+    with pytest.raises(DeliveryError, match="None of the keys"):
+        send(desk, "hook")
+
+
+def test_what_apprise_says_is_kept_from_the_log(
+    desk: Desk, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    desk.channel("json", receiver.url.replace("http://", "json://user:hush-hush@"))
+    receiver.answers = [500]
+    with pytest.raises(DeliveryError, match="500") as refused:
+        send(desk, "json")
+    assert "secret" not in str(refused.value) + caplog.text
+    assert "hush" not in str(refused.value) + caplog.text
