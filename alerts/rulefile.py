@@ -20,6 +20,7 @@ import yaml
 from storage.rules import Rule, RuleError, valid
 
 MAX_BYTES = 256 * 1024
+DEEPEST = 10  # a rule's kinds are 5 deep
 
 
 def dump(rules: Iterable[Rule]) -> str:
@@ -33,15 +34,15 @@ def load(file: bytes) -> list[Rule]:
     if len(file) > MAX_BYTES:
         raise RuleError(f"it is larger than {MAX_BYTES // 1024} KB")
     try:
-        # an alias can make a small file a huge one
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(file, yaml.SafeLoader)):
-            raise RuleError("aliases (*name) are not understood")
+        _refuse_bombs(file)
         data = yaml.safe_load(file)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise RuleError(f"it is not YAML: {error.problem}{where}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except RuleError:
+        raise
+    except (yaml.YAMLError, ValueError) as error:  # bytes that are no text; 2024-99-99
         raise RuleError(f"it is not YAML: {error}") from None
     rows = data.get("rules") if isinstance(data, dict) and data.keys() == {"rules"} else None
     if not isinstance(rows, list):
@@ -55,3 +56,15 @@ def load(file: bytes) -> list[Rule]:
             raise RuleError(f"there are two rules “{rule.name}”")
         rules[rule.name] = rule
     return list(rules.values())
+
+
+def _refuse_bombs(file: bytes) -> None:
+    """What makes much work of a small file: aliases, and lists in each other."""
+    depth = 0
+    for event in yaml.parse(file, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise RuleError("too much is nested")
+        if isinstance(event, yaml.AliasEvent):
+            raise RuleError("aliases (*name) are not understood")
