@@ -1,6 +1,7 @@
 """Receivers of messages, as real servers; findings, rules and channels in a database."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -126,11 +127,13 @@ def mailbox() -> Iterator[Mailbox]:
             mails.append(BytesParser(policy=default).parsebytes(envelope.content))  # type: ignore[arg-type]
             return "250 kept"
 
-    controller = Controller(Keep(), hostname="127.0.0.1", port=0)
-    controller._trigger_server = lambda: None  # type: ignore[method-assign] # it would ask port 0
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(Keep(), hostname="127.0.0.1", port=port, ready_timeout=30)
     controller.start()
     try:
-        yield Mailbox(controller.server.sockets[0].getsockname()[1], mails)
+        yield Mailbox(port, mails)
     finally:
         controller.stop()
 
