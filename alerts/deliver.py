@@ -30,7 +30,8 @@ from storage.rules import Stored
 
 logger = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 10  # messages for one rule; more become one summary
+MOST_AT_ONCE = 10  # alerts of one rule within FLOOD; more become one summary
+FLOOD = timedelta(minutes=15)
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(days=1)
@@ -38,6 +39,8 @@ LEAST_ATTEMPTS = 4  # even of a message that is old when its turn comes
 LONGEST_WAIT = timedelta(hours=6)  # that a receiver may ask for
 CHANNELS_AT_A_TIME = 8
 LONGEST_RUN = timedelta(minutes=1)  # of one channel; the next run goes on
+
+TAKING_UP = "alerts are taken up"
 
 Clock = Callable[[], datetime]
 
@@ -90,6 +93,9 @@ def run_once(engine: Engine, current: Settings, clock: Clock = now) -> list[Sent
 def take_up(session: Session, moment: datetime, current: Settings) -> int:
     """Write the messages for what is owed and due; how many. Of a channel that fails nothing is
     taken up: what gathers meanwhile is folded when it is well again."""
+    # within the transaction: who comes second waits for its end, so that no order is mixed up
+    me = secrets.token_hex(8)
+    leases.acquire(session, TAKING_UP, me, 1, moment)
     channel_of = {
         row.id: row.channel_id for row in session.execute(select(Rule.id, Rule.channel_id))
     }
@@ -109,21 +115,27 @@ def take_up(session: Session, moment: datetime, current: Settings) -> int:
             delivery = _write(session, channel_id, stored.id, key, message, moment)
             outbox.take_up(session, delivery, [row.id for row in taken])
             written += 1
+    leases.release(session, TAKING_UP, me)
     return written
 
 
 def _messages(
     session: Session, stored: Stored, owed: Sequence[Owed], moment: datetime
 ) -> Iterator[tuple[str, Message, Sequence[Owed]]]:
-    """The messages for what is owed to a rule: id, message, and what it takes up."""
+    """The messages for what is owed to a rule: id, message, and what it takes up. Nothing while a
+    flood goes on: what gathers is one summary."""
     rule = stored.rule
-    told = news.of(session, stored, owed)
-    if rule.pace == "at once" and len(owed) <= MOST_AT_ONCE:
-        for one, row in zip(told, owed, strict=True):
-            key = _new_id()
-            yield key, messages.alert(one, rule, key), [row]
-        return
-    key = _new_id()
+    if rule.pace == "at once":
+        alerts, summaries = _lately(session, stored, moment)
+        many = len(owed) > MOST_AT_ONCE
+        if summaries or (alerts + len(owed) > MOST_AT_ONCE and not many):
+            return
+        if not many:
+            for one, row in zip(news.of(session, stored, owed), owed, strict=True):
+                key = _new_id()
+                yield key, messages.alert(one, rule, key), [row]
+            return
+    key, told = _new_id(), news.of(session, stored, owed)
     if rule.pace == "daily":
         today = moment.astimezone(ZoneInfo(rule.zone)).date()
         per_day = news.per_day(session, stored, today)
@@ -131,6 +143,16 @@ def _messages(
     else:
         kind = "hourly" if rule.pace == "hourly" else "summary"
         yield key, messages.many(kind, told, rule, key), owed
+
+
+def _lately(session: Session, stored: Stored, moment: datetime) -> tuple[int, int]:
+    """How many alerts and summaries of the rule were written within FLOOD."""
+    kinds = session.scalars(
+        select(Delivery.kind).where(
+            Delivery.rule_id == stored.id, Delivery.created > moment - FLOOD
+        )
+    ).all()
+    return kinds.count("alert"), kinds.count("summary")
 
 
 def tell_operators(

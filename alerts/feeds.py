@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from typing import Literal
+from urllib.parse import quote
 
 from feedgenerator import Atom1Feed
 from sqlalchemy import Engine, select
@@ -39,10 +40,10 @@ def atom(rule: Rule, told: Sequence[News]) -> bytes:
     """An Atom feed (RFC 4287) of what a rule was told."""
     feed = Atom1Feed(
         title=_title(rule),
-        link=f"urn:pantau:{rule.name}",
+        link=f"urn:pantau:{quote(rule.name)}",
         description=None,
         language=rule.language,
-        feed_guid=f"urn:pantau:{rule.name}",
+        feed_guid=f"urn:pantau:{quote(rule.name)}",
     )
     for one in told:
         feed.add_item(

@@ -131,29 +131,46 @@ def test_after_a_day_it_is_given_up_said_and_the_channel_goes_on(
         assert desk.unsent() == []
 
 
-def test_a_flood_is_one_summary_and_so_is_what_gathered_meanwhile(
-    desk: Desk, receiver: Receiver
-) -> None:
+def test_a_flood_is_one_summary(desk: Desk, receiver: Receiver) -> None:
     desk.channel("hook", receiver.address)
     desk.rule("bali", "hook", language="en")
-    for number in range(10):
+    for number in range(11):
         desk.find(f"A{number}")
     desk.deliver()
-    assert len(receiver.got) == 10
-    for number in range(11):
-        desk.find(f"B{number}")
-    receiver.answers = [500]
-    desk.deliver(minutes=1)
-    for number in range(12):
-        desk.find(f"C{number}")
-    desk.deliver(seconds=15)  # it fails: what is owed gathers
-    desk.deliver(minutes=2)
+    assert receiver.titles() == ["11 new reports at once"]
+    text = receiver.got[0].json()["text"]
+    assert all(f"A{number}\n" in text for number in range(11))
+
+
+def test_a_flood_that_comes_bit_by_bit_is_folded_too(desk: Desk, receiver: Receiver) -> None:
+    desk.channel("hook", receiver.address)
+    desk.rule("bali", "hook", language="en")
+    for number in range(60):
+        desk.find(f"A{number}")
+        desk.deliver(seconds=15)
+    for _ in range(60):
+        desk.deliver(seconds=30)
+    assert receiver.titles() == [
+        *(f"Allegation: A{number}" for number in range(10)),
+        "11 new reports at once",
+        "39 new reports at once",
+    ]
+    desk.find("after the flood")
+    desk.deliver()
+    assert receiver.titles()[-1] == "Allegation: after the flood"
+
+
+def test_what_gathers_while_a_channel_fails_is_folded(desk: Desk, receiver: Receiver) -> None:
+    desk.channel("hook", receiver.address)
+    desk.rule("bali", "hook", language="en")
+    receiver.answers = [500] * 6
+    for number in range(20):
+        desk.find(f"A{number}")
+        desk.deliver(minutes=4)
+    desk.deliver(hours=1)
     desk.deliver(seconds=15)
-    assert receiver.titles()[10:] == [
-        "11 new reports at once", "11 new reports at once", "12 new reports at once"
-    ]  # fmt: skip
-    text = receiver.got[-1].json()["text"]
-    assert all(f"C{number}\n" in text for number in range(12))
+    assert receiver.titles()[-2:] == ["Allegation: A0", "19 new reports at once"]
+    assert set(receiver.titles()[:-2]) == {"Allegation: A0"}
 
 
 def test_hourly_and_daily_news_come_together(desk: Desk, receiver: Receiver) -> None:
