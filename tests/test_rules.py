@@ -1,5 +1,6 @@
 """Rules on the command line and in YAML."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cli.alerts import rules as group
 from storage import models
 from storage.database import open_database
 from storage.rules import Rule, RuleError, Wanted, valid
-from tests.conftest import Pantau
+from tests.conftest import ROOT, Pantau
 
 FULL = {
     "name": "sanksi-bali",
@@ -40,6 +41,12 @@ def test_yaml_comes_back_as_it_was() -> None:
     assert load(text.encode()) == rules
     assert dump(load(text.encode())) == text
     assert yaml.safe_load(text)["rules"][0] == FULL
+
+
+def test_the_rules_in_the_documentation_can_be_used() -> None:
+    text = (ROOT / "docs" / "rules.md").read_text("utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert [rule.name for rule in load(example.encode())] == ["sanksi-bali", "semua"]
 
 
 @pytest.mark.parametrize(
