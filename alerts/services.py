@@ -18,6 +18,16 @@ from alerts.messages import Message
 WHOLE_MAIL = 32768  # characters; what takes HTML and as much is e-mail
 ROOM_FOR_TEXT = 1000  # characters; what takes less gets the short form
 
+# who messages are from; its pictures would be fetched from far away
+PANTAU: dict[str, Any] = {
+    "app_id": "Pantau",
+    "app_desc": "Pantau",
+    "app_url": "",
+    "image_url_mask": None,
+    "image_url_logo": None,
+    "service_timeout": 0,
+}
+
 _apprise_log = logging.getLogger("apprise")
 _apprise_log.propagate = False
 _apprise_log.addHandler(logging.NullHandler())
@@ -85,7 +95,7 @@ def _service(url: str) -> Any:
         begins = f"“{schema}://” is" if re.fullmatch(r"[a-z0-9+]{1,20}", schema) else "That is"
         raise AddressError(f"{begins} no address of a service that Apprise knows; {hint}")
     try:
-        asset = AppriseAsset(service_timeout=0)
+        asset = AppriseAsset(**PANTAU)
         service = Apprise.instantiate(url, asset=asset, suppress_exceptions=False)
     except (AppriseException, TypeError, ValueError):
         service = None

@@ -5,9 +5,10 @@ import re
 import time
 
 import pytest
+from apprise import Apprise
 from sqlalchemy.orm import Session
 
-from alerts import channels, messages, secrets
+from alerts import channels, messages, secrets, services
 from alerts.errors import AddressError, DeliveryError
 from settings import Settings
 from storage import rules
@@ -118,6 +119,40 @@ def test_an_email_has_both_forms_and_the_id(desk: Desk, mailbox: Mailbox) -> Non
     assert "&lt;script&gt;alert(1)&lt;/script&gt; Camat" in html.get_content()
     assert "Kabupaten Buleleng, Bali" in plain.get_content()
     assert "https://nusabali.example/berita/1" in plain.get_content()
+
+
+def test_a_chat_gets_the_plain_form(desk: Desk, receiver: Receiver) -> None:
+    desk.channel("ntfy", receiver.url.replace("http://", "ntfy://").replace("/hook", ""))
+    desk.rule("bali", "ntfy")
+    desk.find("Camat <b>A</b>, kata @everyone")
+    assert [sent.error for sent in desk.deliver()] == [None]
+    (got,) = receiver.got
+    assert got.json()["title"] == "Dugaan pelanggaran: Camat <b>A</b>, kata @\u200beveryone"
+    assert got.json()["message"].startswith("Dugaan pelanggaran · ASN · Kabupaten Buleleng, Bali")
+    assert "https://nusabali.example/berita/1" in got.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [
+        ("mailtos://user:password@example.org", "html"),
+        ("tgram://123456789:abcdefg_hijklmnop/12315544", "text"),
+        ("twilio://AC735c307c62944b5a:e29dfbcebf390dee9@15551233456/15551234567", "short"),
+    ],
+)
+def test_each_service_gets_the_form_that_suits_it(
+    monkeypatch: pytest.MonkeyPatch, address: str, form: str
+) -> None:
+    given: list[str] = []
+
+    def notify(_: Apprise, body: str, **_more: object) -> bool:
+        given.append(body)
+        return True
+
+    monkeypatch.setattr(Apprise, "notify", notify)
+    message = messages.test("x", "id", ID)
+    services.notify(address, message, ID, 1)
+    assert given == [getattr(message, form)]
 
 
 def test_addresses_show_nowhere(pantau: Pantau, receiver: Receiver) -> None:
