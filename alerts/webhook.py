@@ -11,11 +11,26 @@ from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, LocationParseError, ReadTimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
 from urllib3.util import Timeout, parse_url
 
 from alerts.errors import DeliveryError
 from settings import Settings
+
+_WHY: dict[type[HTTPError], str] = {
+    NameResolutionError: "its name cannot be resolved",
+    NewConnectionError: "no connection",
+    ConnectTimeoutError: "no connection in time",
+    SSLError: "no trusted TLS connection",
+}
 
 
 def usable(url: str) -> bool:
@@ -62,8 +77,9 @@ def post(url: str, key: str, message: dict[str, Any], message_id: str, current: 
     except ReadTimeoutError:
         raise DeliveryError(f"no answer within {current.timeout:g} seconds") from None
     except HTTPError as error:
-        # its text may hold the address
-        raise DeliveryError(f"no connection, or no answer ({type(error).__name__})") from None
+        # its own text may hold the address
+        why = next((why for kind, why in _WHY.items() if isinstance(error, kind)), "no answer")
+        raise DeliveryError(why) from None
     finally:
         pools.clear()
     if 300 <= status < 400:
