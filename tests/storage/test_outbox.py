@@ -18,15 +18,20 @@ from tests.storage.test_findings import ARTICLE, NOW, VERDICT, keep
 
 HOUR = timedelta(hours=1)
 DIGEST = time(6, 30)
+STORIES = 1000  # their ids begin where those of real ones do not come
 
 
-def tell(session: Session, name: str, kind: str = "allegation", **fields: Any) -> Finding:
-    """A finding of story 1, unless another is given; it is owed to nobody yet: there is no rule."""
+def tell(
+    session: Session, name: str, kind: str = "allegation", story: int = 1, **fields: Any
+) -> Finding:
+    """A finding of this story. Nobody is owed it yet, where there is no rule yet."""
     article = replace(ARTICLE, title=f"Camat {name}", text=f"Camat {name} diperiksa.")
     verdict = replace(VERDICT, kind=kind, borderline=False)
     finding_id, _ = keep(session, article, verdict, name=name)
     row = session.get_one(Finding, finding_id)
-    for field, value in ({"story_id": 1} | fields).items():
+    story += STORIES
+    session.merge(models.Story(id=story, first=finding_id, begun=NOW, latest=NOW))
+    for field, value in ({"story_id": story} | fields).items():
         setattr(row, field, value)
     session.flush()
     return row
@@ -42,7 +47,7 @@ def rule(session: Session, name: str, channel: str | None = "tim", **fields: Any
 def owed(session: Session) -> list[tuple[str, int, str]]:
     """Rule, story and stage of all that is owed, in order."""
     query = select(models.Rule.name, Owed.story_id, Owed.stage).join(Owed).order_by(Owed.id)
-    return [(name, story, stage) for name, story, stage in session.execute(query)]
+    return [(name, story - STORIES, stage) for name, story, stage in session.execute(query)]
 
 
 def waiting(session: Session, now: datetime) -> dict[str, list[int]]:
@@ -57,7 +62,7 @@ def test_a_story_is_news_once_and_again_when_it_has_come_further(writing: Writin
     ]  # fmt: skip
     with writing() as session:
         told = [tell(session, f"{n}", kind) for n, kind in enumerate(kinds)]
-        other = tell(session, "other", story_id=2)
+        other = tell(session, "other", story=2)
         rule(session, "all")
         rule(session, "sanctions", channel=None, wanted={"kinds": ["sanction"]})
         rule(session, "paused", active=False)
@@ -95,7 +100,7 @@ def test_each_condition_of_a_rule_counts(writing: Writing) -> None:
     }
     with writing() as session:
         sure = tell(session, "satu")
-        doubtful = tell(session, "dua", borderline=True, story_id=2)
+        doubtful = tell(session, "dua", borderline=True, story=2)
         for name, (wanted, _) in asked.items():
             rule(session, name, wanted=wanted)
         rule(session, "doubtful", wanted={"borderline": True, "words": "dua"})
@@ -122,7 +127,7 @@ def test_old_news_is_for_digests_alone(writing: Writing) -> None:
 def test_a_copy_is_news_only_where_its_original_was_not_wanted(writing: Writing) -> None:
     with writing() as session:
         original = tell(session, "original", quiet=True)
-        copy = tell(session, "copy", outlet="nusabali", same_as=original.id, story_id=2)
+        copy = tell(session, "copy", outlet="nusabali", same_as=original.id, story=2)
         rule(session, "all")
         rule(session, "nusabali", wanted={"outlets": ["nusabali"]})
         outbox.owe(session, copy, NOW)
@@ -174,7 +179,7 @@ def test_quiet_hours_are_those_of_the_zone(quiet: str | None, clock: str, is_qui
 def test_hours_and_digests_wait_for_their_time(writing: Writing) -> None:
     midnight = datetime(2024, 11, 20, 17, 0, tzinfo=UTC)  # in Jakarta
     with writing() as session:
-        row = tell(session, "1")
+        row, late = tell(session, "1"), tell(session, "2", story=2)
         rule(session, "at night", quiet="22:00-05:00")
         rule(session, "hourly", pace="hourly")
         rule(session, "daily", pace="daily")
@@ -196,14 +201,14 @@ def test_hours_and_digests_wait_for_their_time(writing: Writing) -> None:
         # what could not be sent before the quiet hours waits for their end, too
         assert "at night" not in waiting(session, midnight + 23 * HOUR)
         # found when the digest has gone: it waits for the next one
-        outbox.owe(session, tell(session, "2", story_id=2), midnight + 6.5 * HOUR + HOUR / 60)
+        outbox.owe(session, late, midnight + 6.5 * HOUR + HOUR / 60)
         assert waiting(session, midnight + 30 * HOUR)["daily"] == [row.id]
         assert len(waiting(session, midnight + 31 * HOUR)["daily"]) == 2
 
 
 def test_what_a_message_took_up_waits_no_more(writing: Writing) -> None:
     with writing() as session:
-        rows = [tell(session, f"{n}", story_id=n) for n in (1, 2, 3)]
+        rows = [tell(session, f"{n}", story=n) for n in (1, 2, 3)]
         stored = rule(session, "all")
         for row in rows:
             outbox.owe(session, row, NOW)
@@ -228,7 +233,7 @@ def test_what_a_message_took_up_waits_no_more(writing: Writing) -> None:
 
 def test_a_changed_rule_sends_what_waits_as_it_now_would(writing: Writing) -> None:
     with writing() as session:
-        old, new = tell(session, "old", quiet=True), tell(session, "new", story_id=2)
+        old, new = tell(session, "old", quiet=True), tell(session, "new", story=2)
         stored = rule(session, "digest", pace="daily")
         feed = rule(session, "feed", channel=None)
         for row in (old, new):
@@ -273,7 +278,7 @@ for finding_id in map(int, sys.argv[2].split(",")):
 
 def test_two_processes_at_once_owe_once(engine: Engine, writing: Writing) -> None:
     with writing() as session:
-        ids = [tell(session, f"{n}", story_id=n).id for n in range(1, 31)]
+        ids = [tell(session, f"{n}", story=n).id for n in range(1, 31)]
         rule(session, "one")
         rule(session, "two")
     url = engine.url.render_as_string(hide_password=False)
