@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, or_, select
 from sqlalchemy.orm import Session
 
 from alerts import channels, messages, news
@@ -36,6 +36,7 @@ FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(days=1)
 LEAST_ATTEMPTS = 4  # even of a message that is old when its turn comes
+KEPT = timedelta(days=90)  # messages that were sent or given up
 LONGEST_WAIT = timedelta(hours=6)  # that a receiver may ask for
 CHANNELS_AT_A_TIME = 8
 LONGEST_RUN = timedelta(minutes=1)  # of one channel; the next run goes on
@@ -92,7 +93,7 @@ def run_once(engine: Engine, current: Settings, clock: Clock = now) -> list[Sent
 
 def take_up(session: Session, moment: datetime, current: Settings) -> int:
     """Write the messages for what is owed and due; how many. Of a channel that fails nothing is
-    taken up: what gathers meanwhile is folded when it is well again."""
+    taken up: what gathers meanwhile is folded when it is well again. Old messages are forgotten."""
     # within the transaction: who comes second waits for its end, so that no order is mixed up
     me = secrets.token_hex(8)
     leases.acquire(session, TAKING_UP, me, 1, moment)
@@ -115,6 +116,8 @@ def take_up(session: Session, moment: datetime, current: Settings) -> int:
             delivery = _write(session, channel_id, stored.id, key, message, moment)
             outbox.take_up(session, delivery, [row.id for row in taken])
             written += 1
+    old = moment - KEPT
+    session.execute(delete(Delivery).where(or_(Delivery.sent < old, Delivery.given_up < old)))
     leases.release(session, TAKING_UP, me)
     return written
 

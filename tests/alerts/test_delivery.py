@@ -244,6 +244,19 @@ def test_a_kill_between_sending_and_noting_repeats_it_once_with_the_same_id(
     assert pantau("alerts", "pending", "--json").json() == {"messages": [], "news": []}
 
 
+def test_old_messages_are_forgotten_and_their_news_is_not_sent_again(
+    desk: Desk, receiver: Receiver
+) -> None:
+    desk.channel("hook", receiver.address)
+    desk.rule("bali", "hook")
+    desk.find("A")
+    for days in (0, 89, 2):
+        desk.deliver(days=days)
+    with Session(desk.engine) as session:
+        assert session.scalars(select(models.Delivery)).all() == []
+    assert len(receiver.got) == 1
+
+
 def test_run_once_never_raises(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     desk.engine.dispose()
     broken = open_database(desk.settings.database)
