@@ -11,6 +11,7 @@ import scrapy
 from scrapy.http import TextResponse
 
 from crawler import urls
+from crawler.challenge import wall
 from crawler.errors import UnreachableError, WaitError, in_words
 from crawler.examine import ExaminationError
 from crawler.outlet import Outlet
@@ -76,6 +77,8 @@ class Reading:
             raise SourceError(in_words(error)) from error
         if response.status == 304:
             return None
+        if name := wall(response.body):
+            raise SourceError(f"blocked by {name}", 403)
         if response.status != 200:
             raise SourceError(f"HTTP {response.status}", response.status)
         if not isinstance(response, TextResponse):

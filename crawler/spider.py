@@ -16,6 +16,7 @@ import settings
 from crawler import urls
 from crawler.answer import GONE, page_of
 from crawler.archives import beside
+from crawler.challenge import wall
 from crawler.crawl import CLAIM_BATCH, Kept, OutletBusyError, OutletCrawl
 from crawler.errors import UnreachableError, WaitError, in_words, is_final
 from crawler.examine import Context, Examination, ExaminationError
@@ -123,6 +124,9 @@ class OutletSpider(scrapy.Spider):
 
     async def parse(self, response: Response, link: Link) -> AsyncIterator[Kept]:
         """Examine the page that `link` led to."""
+        if name := wall(response.body):
+            yield _failed(link, f"blocked by {name}: {link.address}", final=False)
+            return
         if response.status != 200:
             error = f"HTTP {response.status} from {link.address}"
             yield _failed(link, error, final=response.status in GONE)

@@ -20,6 +20,7 @@ from w3lib.url import safe_url_string
 
 import settings
 from crawler import urls
+from crawler.challenge import wall
 from crawler.errors import in_words
 from crawler.examine import ExaminationError, Examiners
 from crawler.middlewares import PublicResolver
@@ -37,11 +38,6 @@ PAGES = 2  # of a source, on trial: enough to see whether it can be read back
 EARLY = datetime(2000, 1, 1, tzinfo=UTC)
 COMMON = ("bupati", "warga")  # words that any regional outlet has written
 
-_CHALLENGE = re.compile(  # pages that want a browser, or a person, instead of showing the site
-    rb"<title>Just a moment|challenge-platform|cf-chl-|sgcaptcha|Checking your browser|"
-    rb"_Incapsula_Resource|ddos-guard",
-    re.IGNORECASE,
-)
 _TITLE = re.compile(r"<title[^<>]{0,100}>\s*(?:<!\[CDATA\[)?([^<\]]{1,300})")
 _TOTAL = re.compile(r"totalResults[^<>]{0,200}>\s*(\d{1,9})\s*<")
 _LASTMOD = re.compile(r"<lastmod>\s*(\d{4}-\d\d-\d\d)")
@@ -187,7 +183,7 @@ class Trial:
         if response.status == 304:
             self.unchanged += 1
             return None
-        if "cf-mitigated" in response.headers or _CHALLENGE.search(response.body[:20_000]):
+        if "cf-mitigated" in response.headers or wall(response.body):
             raise SourceError("it answers with a challenge for browsers", 403)
         if response.status != 200:
             raise SourceError(f"HTTP {response.status}", response.status)
