@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
 import zstandard
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from extract.article import Article, Clue, Evidence, Page, Place, Verdict
 from extract.copies import fingerprint
-from storage import models, outbox
+from storage import models, outbox, stories
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Finding:
     `published` is aware, with the outlet's offset; `found` and `fetched`, the last time it was
     fetched, are UTC. `quiet`: old news, of a backfill or an outlet's first crawl. `same_as` is the
     finding whose copy it is, on another site or at another address. `snapshot_sha256` is of the
-    page that this wording was read from, `revision` the number of wordings seen. `story` stays None
-    until stories are told apart.
+    page that this wording was read from, `revision` the number of wordings seen. `story` is the
+    story it tells; findings stored before there were stories have none.
     """
 
     id: int
@@ -129,6 +129,8 @@ def keep(
         _describe(row, article, verdict)
     row.revisions.append(_revision(len(row.revisions) + 1, article, snapshots))
     session.flush()
+    if new:
+        stories.assign(session, row, now)
     if row.story_id:
         outbox.owe(session, row, now)
     return row.id, new
@@ -232,9 +234,6 @@ def _finding(row: models.Finding) -> Finding:
         for revision in reversed(row.revisions)
         if (revision.title, revision.text) == (row.title, row.text)
     )
-    published = row.published
-    if published and row.published_offset is not None:
-        published = published.astimezone(timezone(timedelta(minutes=row.published_offset)))
     return Finding(
         id=row.id,
         url=row.url,
@@ -242,7 +241,7 @@ def _finding(row: models.Finding) -> Finding:
         title=row.title,
         text=row.text,
         authors=tuple(row.authors),
-        published=published,
+        published=stories.local_time(row),
         published_from=row.published_from,
         published_inferred=row.published_inferred,
         found=row.found,
@@ -264,7 +263,7 @@ def _finding(row: models.Finding) -> Finding:
         paid=row.paid,
         quiet=row.quiet,
         same_as=row.same_as,
-        story=None,
+        story=row.story_id,
         snapshot_sha256=proof.snapshots[0].sha256,
         revision=len(row.revisions),
     )

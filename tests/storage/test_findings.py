@@ -102,7 +102,7 @@ def test_a_finding_comes_back_as_it_was_kept(writing: Writing, engine: Engine) -
         assert getattr(finding, name) == getattr(VERDICT, name), name
     assert finding.found == finding.fetched == NOW
     assert finding.revision == 1
-    assert finding.story is None
+    assert finding.story
 
 
 def test_doubt_gives_way_to_a_surer_wording_and_not_the_other_way_round(
