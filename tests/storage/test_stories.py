@@ -100,10 +100,8 @@ def test_another_story(writing: Writing, text: str, day: float, place: Place) ->
 def test_a_copy_of_a_finding_from_before_there_were_stories(
     writing: Writing, engine: Engine
 ) -> None:
-    long = (
-        TEXT + "\nSejumlah pedagang lain, katanya, siap bersaksi."
+    long = TEXT + "\nSejumlah pedagang lain, katanya, siap bersaksi."
     long += " Mereka meminta pengawas menjaga identitas pelapor sampai perkara kaus selesai."
-    )
     keep(writing, long, 1)
     with writing() as session:  # as the migration leaves it
         for table in (models.Mark, models.Story):
