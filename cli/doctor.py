@@ -65,7 +65,7 @@ def _daily(since: timedelta, as_json: bool) -> None:
         print_json({"ok": daily.ok, "checks": [daily], "unwell": rows})
     else:
         _print([daily])
-        _print_unwell(unwell)
+        _print_unwell(unwell, len(judged))
     if not daily.ok:
         raise SystemExit(say(daily.says))
 
@@ -79,7 +79,8 @@ def _print(checks: Sequence["Check"]) -> None:
     stdout().print(table)
 
 
-def _print_unwell(unwell: Sequence["Change"]) -> None:
+def _print_unwell(unwell: Sequence["Change"], watched: int) -> None:
+    stdout().print(f" {watched - len(unwell)} of {watched} outlets are well.")
     table = Table(box=None, show_header=False)
     for change in unwell[:MOST_UNWELL]:
         table.add_row(change.state, change.outlet, Text(change.why))

@@ -2,7 +2,6 @@
 
 import shutil
 import socket
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,13 +18,12 @@ from extract.lexicon import LexiconError, load
 from storage import crawls, links, runs, states
 from storage.database import DatabaseError, open_database, reading
 from storage.models import State
-from storage.states import Change, Health
+from storage.states import Change
 from storage.valkey import RedisUnavailableError, open_redis
 
 LEAST_FREE_BYTES = 1024**3
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=10)
 CONNECT_SECONDS = 5
-MOST_UNWELL = 4  # one in so many outlets
 SAMPLE = 16  # outlets that are tried: they tell whether this machine reaches the internet
 
 
@@ -57,7 +55,6 @@ def check() -> Iterator[Check]:
     else:
         yield _database(engine)
         yield _clock(engine)
-        yield _watched(engine)
         engine.dispose()
     yield _redis(current)
     yield _lexicon(current)
@@ -97,22 +94,6 @@ def outlets(engine: Engine) -> list[Change]:
     watched = [*catalogue.spiders()]
     with reading(engine) as session:
         return states.judged(session, datetime.now(UTC), watched)
-
-
-def _watched(engine: Engine) -> Check:
-    try:
-        judged = outlets(engine)
-    except catalogue.CatalogueError as error:
-        return Check("watch", False, str(error), "Mend the row it names.")
-    unwell = [change for change in judged if change.state != Health.WELL]
-    count = Counter(change.state for change in judged)
-    says = ", ".join(f"{number} {state}" for state, number in count.most_common())
-    return Check(
-        "watch",
-        len(unwell) * MOST_UNWELL <= len(judged),  # one that is unwell is its own affair
-        says or "no outlet was crawled yet",
-        "`pantau doctor --since 26h` names them.",
-    )
 
 
 def _database(engine: Engine) -> Check:

@@ -52,9 +52,11 @@ class Health(StrEnum):
 @dataclass(slots=True)
 class Day:
     """What the crawls of one day gave: `new` articles, pages `fetched`, those of them that `passed`
-    the gate; `problem` is why the last of them failed, in words, `sort` of which sort."""
+    the gate; `problem` is why the last of them failed, in words, `sort` of which sort. The `first`
+    day of all brought a week's articles at once."""
 
     date: date
+    first: bool = False
     new: int = 0
     fetched: int = 0
     passed: int = 0
@@ -74,8 +76,8 @@ class Pages:
 @dataclass(slots=True)
 class Vitals:
     """The vital signs of an outlet: when a source was last read to its end, the days it was crawled
-    on (the oldest first; without its first crawl's), the last PAGES pages examined and those
-    `before` them, errors of the last week by sort."""
+    on (the oldest first), the last PAGES pages examined and those `before` them, errors of the last
+    week by sort."""
 
     outlet: str
     last_success: datetime | None = None
@@ -92,7 +94,7 @@ class Vitals:
     @property
     def habit(self) -> tuple[float, float]:
         """New articles a day: the median, and what nine of ten days exceed (0, 0: unknown)."""
-        counts = [day.new for day in self._read()[-28:]]
+        counts = [day.new for day in self.read[-28:]]
         return (median(counts), _low(counts)) if counts else (0, 0)
 
     @property
@@ -110,8 +112,10 @@ class Vitals:
             self.lately.dated + self.before.dated, self.lately.extracted + self.before.extracted
         )
 
-    def _read(self) -> list[Day]:
-        return [day for day in self.days if not day.problem]
+    @property
+    def read(self) -> list[Day]:
+        """The days that tell of its habit."""
+        return [day for day in self.days if not (day.problem or day.first)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ def measure(
 
 
 def _first_days(session: Session) -> dict[str, date]:
-    """The day of each outlet's first crawl, which brings a week's articles at once."""
+    """The day of each outlet's first crawl."""
     rows = session.execute(
         select(Crawl.outlet, func.min(Crawl.started))
         .where(Crawl.backfill_id.is_(None))
@@ -208,7 +212,7 @@ def _measure_days(
             continue
         when = _day(row.started)
         if not outlet.days or outlet.days[-1].date != when:
-            outlet.days.append(Day(when))
+            outlet.days.append(Day(when, first=when == first[row.outlet]))
         day = outlet.days[-1]
         day.new += row.new
         day.fetched += row.fetched
@@ -218,9 +222,6 @@ def _measure_days(
         day.problem, day.sort = (problem, sort_of(problem)) if failed else (None, None)
         if row.errors and row.note and row.started >= now - LATELY:
             outlet.errors[sort_of(row.note)] += 1
-    for name, outlet in vitals.items():
-        if len(outlet.days) > 1 and outlet.days[0].date == first[name]:
-            del outlet.days[0]
 
 
 def _measure_pages(session: Session, now: datetime, vitals: Mapping[str, Vitals]) -> None:
@@ -334,7 +335,7 @@ def _changed(vitals: Vitals, previous: str) -> Judgement | None:
 
 def _empty_shell(vitals: Vitals, previous: str) -> Judgement | None:
     """Pages that hold their text no more, only scripts: then none passes the gate."""
-    read = [day for day in vitals.days if not day.problem and day.fetched]
+    read = [day for day in vitals.read if day.fetched]
     tail = _tail(read, lambda day: day.passed == 0)
     habit = read[: len(read) - len(tail)]
     fetched = sum(day.fetched for day in tail)
@@ -349,7 +350,7 @@ def _empty_shell(vitals: Vitals, previous: str) -> Judgement | None:
 
 
 def _quiet(vitals: Vitals, previous: str) -> Judgement | None:
-    read = [day for day in vitals.days if not day.problem]
+    read = vitals.read
     silence = _low([day.new for day in read[:-7]]) / A_TENTH if len(read) > 8 else 0
     tail = _tail(read, lambda day: day.new <= silence)
     if not tail:
