@@ -72,8 +72,7 @@ def _main() -> None:
         _fail(str(error), 2)
     from cli.log import write_log
     from extract.lexicon import LexiconError
-    from storage.database import DatabaseError
-    from storage.valkey import RedisUnavailableError
+    from storage.errors import DatabaseError, RedisUnavailableError
 
     try:
         write_log()

@@ -16,10 +16,11 @@ from crawler import catalogue
 from crawler.outlet import Outlet
 from extract.lexicon import LexiconError, load
 from storage import crawls, links, runs, states
-from storage.database import DatabaseError, open_database, reading
+from storage.database import open_database, reading
+from storage.errors import DatabaseError, RedisUnavailableError
 from storage.models import State
 from storage.states import Change
-from storage.valkey import RedisUnavailableError, open_redis
+from storage.valkey import open_redis
 
 LEAST_FREE_BYTES = 1024**3
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=10)

@@ -2,24 +2,16 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from storage.errors import DatabaseError
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 60
 CONNECT_SECONDS = 10
-ADVISORY_LOCK = 0x70616E746175  # "pantau": one migration at a time
-
-
-class DatabaseError(Exception):
-    """The database cannot be used; its text is one sentence for the operator."""
 
 
 def open_database(url: str) -> Engine:
@@ -38,13 +30,12 @@ def open_database(url: str) -> Engine:
         ) from None
     try:
         _migrate(engine)
-    except (DBAPIError, CommandError) as error:
+    except DatabaseError:
+        engine.dispose()
+        raise
+    except DBAPIError as error:
         engine.dispose()
         place = parsed.render_as_string(hide_password=True)
-        if isinstance(error, CommandError):  # it does not know the schema's revision
-            raise DatabaseError(
-                f"The database {place} was made by a newer Pantau ({error}); update this one."
-            ) from None
         advice = (
             "check that it is Pantau's and that its folder can be written to."
             if engine.dialect.name == "sqlite"
@@ -100,15 +91,12 @@ def reading(engine: Engine) -> Session:
 
 
 def _migrate(engine: Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    head = ScriptDirectory.from_config(config).get_current_head()
+    newest = max(script.name[:4] for script in (MIGRATIONS / "versions").glob("[0-9]*.py"))
     with engine.execution_options(reading=True).connect() as connection:
-        if MigrationContext.configure(connection).get_current_revision() == head:
-            return
-    with engine.begin() as connection:
-        # one at a time; on SQLite BEGIN IMMEDIATE sees to that
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if inspect(connection).has_table("alembic_version"):
+            revision = text("SELECT version_num FROM alembic_version")
+            if connection.scalar(revision) == newest:
+                return
+    from storage.migrate import upgrade
+
+    upgrade(engine, str(MIGRATIONS))

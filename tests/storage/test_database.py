@@ -17,7 +17,8 @@ from sqlalchemy import Engine, inspect, make_url, text
 from sqlalchemy.orm import Session
 
 from storage import crawls
-from storage.database import DatabaseError, open_database, reading
+from storage.database import open_database, reading
+from storage.errors import DatabaseError
 from storage.models import Base, Crawl, Source
 from tests.storage.conftest import ROOT, at_once
 

