@@ -33,6 +33,7 @@ from storage.valkey import running_redis
 logger = logging.getLogger(__name__)
 
 KEPT_SECONDS = 15  # whoever asks more often gets the same again
+KEPT_TIMES = 20  # as long as it took, where that is longer: a large database is not kept busy by it
 REQUEST_SECONDS = 20  # until a connection that says nothing is closed
 PAGES = ("links", "new", "fetched", "gated", "findings", "errors")
 _FEED = re.compile(r"/feeds/([\w-]{1,64})\.(atom|json)")
@@ -57,9 +58,11 @@ class Numbers:
 
     def collect(self) -> Iterable[Metric]:
         with self._lock:
-            if time.monotonic() >= self._until:
+            began = time.monotonic()
+            if began >= self._until:
                 self._kept = [*self._database(), *self._redis()]
-                self._until = time.monotonic() + KEPT_SECONDS
+                ended = time.monotonic()
+                self._until = ended + max(KEPT_SECONDS, (ended - began) * KEPT_TIMES)
             return self._kept
 
     def _database(self) -> Iterator[Metric]:
