@@ -217,6 +217,8 @@ class OutletSpider(scrapy.Spider):
                 raise CloseSpider(str(problem)) from None
             except Exception as error:  # noqa: BLE001 (whatever it was, the first page stands)
                 return f"{address}: {in_words(error)}"
+            if name := wall(response.body):
+                return f"blocked by {name}: {address}"
             if response.status in GONE:
                 return None
             page = page_of(response) if response.status == 200 else None

@@ -1,6 +1,6 @@
 """The watch over outlets and the daily crawl: it notes what changes, and tells the operators."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
@@ -18,16 +18,34 @@ from storage.states import Change, Health
 MOST_LINES = 30  # in one message
 
 
+def now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+def watched() -> list[str]:
+    """The names of the outlets. Raises CatalogueError."""
+    return [*catalogue.spiders()]
+
+
 class Watch:
     """Watches the installation whose database is `engine`. What it does may take seconds.
 
-    Raises CatalogueError."""
+    `clock` gives the time, `outlets` the names of those that are watched now."""
 
-    def __init__(self, engine: Engine, current: settings.Settings) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        current: settings.Settings,
+        clock: Callable[[], datetime] = now,
+        outlets: Callable[[], list[str]] = watched,
+    ) -> None:
         self._engine = engine
+        self._clock = clock
+        self._outlets = outlets
         self._settings = current
         self._limit = timedelta(hours=current.crawl_hours)
-        self._outlets = [*catalogue.spiders()]
+        self._names = outlets()
         self._looked: datetime | None = None  # until when the crawls are known that ended
 
     def begun(self) -> None:
@@ -37,7 +55,7 @@ class Watch:
     def ended(self, began: datetime, code: int) -> None:
         """The daily crawl that began at `began` came to its end, with this exit code."""
         with reading(self._engine) as session:
-            known = runs.runs(session, _now())
+            known = runs.runs(session, self._clock())
         run = next((run for run in known if run.started >= began), None)
         problem = run.trouble if run else "nothing was crawled"
         if code not in (0, 1):
@@ -48,32 +66,32 @@ class Watch:
     def look(self, *, after_crawl: bool = False) -> None:
         """Note how the daily crawl does and, unless one is under way, the outlets; and tell the
         operators what has changed. Outlets are judged when they have been crawled, not before."""
-        now = _now()
+        moment = self._clock()
         with reading(self._engine) as session:
-            known = runs.runs(session, now)
+            known = runs.runs(session, moment)
             last = crawls.last_finished(session)
-        going = not after_crawl and runs.is_going(known, now, self._limit)
+        going = not after_crawl and runs.is_going(known, moment, self._limit)
         judges = not going and last != self._looked
         if judges:
-            self._outlets = [*catalogue.spiders()]  # some may have come or gone
+            self._names = self._outlets()  # some may have come or gone
         with Session(self._engine) as session, session.begin():
             changes = []
             daily = runs.daily(
-                known, len(self._outlets), since=self._since(now), now=now, limit=self._limit
+                known, len(self._names), since=self._since(moment), now=moment, limit=self._limit
             )
-            if change := states.settle_daily(session, daily, now):
+            if change := states.settle_daily(session, daily, moment):
                 changes.append(change)
             if judges:
-                changes += states.settle(session, now, self._outlets)
+                changes += states.settle(session, moment, self._names)
             if changes:
-                tell_operators(session, title(changes), lines(changes), now, self._settings)
+                tell_operators(session, title(changes), lines(changes), moment, self._settings)
         if judges:
             self._looked = last
 
-    def _since(self, now: datetime) -> datetime:
+    def _since(self, moment: datetime) -> datetime:
         """Since when a daily crawl must have been completed: the last time one was due that has
         had its hours."""
-        return last_due(now - self._limit, self._settings.crawl_at, self._settings.zone)
+        return last_due(moment - self._limit, self._settings.crawl_at, self._settings.zone)
 
 
 def title(changes: Sequence[Change]) -> str:
@@ -101,7 +119,3 @@ _DAILY = {
     "late": "the daily crawl has not come to its end",
     "nothing": "the daily crawl found nothing",
 }
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -27,7 +27,7 @@ from storage import runs, states
 from storage.database import open_database
 from storage.models import Crawl, Delivery, OutletState
 from tests import site as sites
-from tests.conftest import Pantau
+from tests.conftest import Pantau, row
 from tests.history import Day, crawled, days
 from tests.site import Answer, Site
 
@@ -355,10 +355,14 @@ def test_articles_are_no_walls(page: str) -> None:
     assert wall(f"<html>{page}</html>".encode()) is None
 
 
-def test_a_wall_is_no_article(pantau: Pantau, site: Site) -> None:
+def test_a_wall_is_no_article_and_no_feed(pantau: Pantau, site: Site) -> None:
     site.pages["/feed"] = Answer(sites.rss(site, ["/berita/satu"]))
     site.pages["/berita/satu"] = "<title>Just a moment...</title>"
-    pantau.outlet("kabar", site.url, '[{ feed = "/feed" }]')
-    report = pantau.crawl("kabar")["kabar"]
-    assert (report["fetched"], report["errors"]) == (0, 1)
-    assert report["note"] == f"blocked by Cloudflare: {site.url}/berita/satu"
+    with sites.running() as other:
+        other.pages["/feed"] = site.pages["/berita/satu"]
+        feed = '[{ feed = "/feed" }]'
+        pantau.catalogue(row("kabar", site.url, feed) + row("tembok", other.url, feed))
+        crawled = pantau.crawl("kabar", "tembok")
+    assert (crawled["kabar"]["fetched"], crawled["kabar"]["errors"]) == (0, 1)
+    assert crawled["kabar"]["note"] == f"blocked by Cloudflare: {site.url}/berita/satu"
+    assert "blocked by Cloudflare" in crawled["tembok"]["note"]
