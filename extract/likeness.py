@@ -34,7 +34,7 @@ MOST_NAMES, MOST_PLACES = 8, 2  # by which an article is looked for
 SAME_TEXT = 0.5  # of all runs of words
 SAME_FORM = 0.3  # as much, and other names in it: a form, filled in for another place
 SAME_NAMES = 0.6  # of the names of the one that has fewer
-SAME_EVENT = 4.5  # see `_likeness`
+SAME_EVENT = 5.0  # see `_likeness`
 SAME_CASE, NEXT_STAGE = 0.15, 0.03  # of the terms, where the people are the same
 REPRINTED = timedelta(days=14)
 REPORTED = timedelta(days=5)  # between reports of one event
@@ -85,8 +85,9 @@ class Telling:
 
     `names` are all words of names (of people, villages, venues, lower case), `actors` those of the
     officials it is about, `voices` those of watchers and candidates, whom many stories of a place
-    share. `regencies` and `provinces` are Kemendagri codes, `days` the days (day, month) it
-    names, `terms` the words beside names and what each weighs; `stage` is one of STAGES or 0.
+    share. `regencies`, `provinces` and `districts` are Kemendagri codes, `days` the days (day,
+    month) it names, `terms` the words beside names and what each weighs; `stage` is one of STAGES
+    or 0.
     """
 
     minhash: RMinHash
@@ -96,6 +97,7 @@ class Telling:
     areas: frozenset[str]
     regencies: frozenset[str]
     provinces: frozenset[str]
+    districts: frozenset[str]
     days: frozenset[tuple[int, int]]
     terms: dict[str, float]
     stage: int
@@ -127,6 +129,7 @@ def read(article: Article, verdict: Verdict, told: datetime) -> Telling:
         areas=frozenset(named["area"]),
         regencies=frozenset(p.code[:5] for p in verdict.places if p.level != "province"),
         provinces=frozenset(p.code[:2] for p in verdict.places),
+        districts=frozenset(p.code for p in verdict.places if p.level == "district"),
         days=frozenset((int(d), int(m)) for d, m in _DATE.findall(text)),
         terms={
             stem: usual.get(stem, 1.0)
@@ -316,7 +319,10 @@ def _name_the_same(one: Telling, other: Telling) -> bool:
 
 
 def _same_place(one: Telling, other: Telling) -> bool:
-    """The same regency; the same province where one of them names no regency."""
+    """The same regency, and no other district in it; the same province where one of them names no
+    regency."""
+    if one.districts and other.districts and not one.districts & other.districts:
+        return False
     if one.regencies and other.regencies:
         return bool(one.regencies & other.regencies)
     return bool(one.provinces & other.provinces)
