@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -34,7 +33,11 @@ def outlets(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand:
         return
-    rows, last = _rows(), _last_crawls()
+    from storage.crawls import last_finished_by_outlet
+
+    rows = _rows()
+    with reading_database() as session:
+        last = last_finished_by_outlet(session)
     table = Table("Name", "Outlet", "Province", "Sources", "Last crawl")
     for name, spider in catalogue().items():
         outlet, platform = spider.outlet, rows.get(name, {}).get("platform")
@@ -73,16 +76,6 @@ def _rows() -> dict[str, dict[str, Any]]:
     from crawler.rows import rows_in
 
     return rows_in(BUILT_IN) | rows_in(own_path(settings.load()))
-
-
-def _last_crawls() -> dict[str, datetime]:
-    from sqlalchemy import func, select
-
-    from storage.models import Crawl
-
-    with reading_database() as session:
-        query = select(Crawl.outlet, func.max(Crawl.finished)).group_by(Crawl.outlet)
-        return {name: finished for name, finished in session.execute(query) if finished}
 
 
 # --- add ------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from crawler.patience import MAX_WAIT_SECONDS
 
 MAX_BYTES = 20 * 1024**3
 ATTEMPTS = 5  # in a row without a byte
-LEAST_RATE = 1000  # bytes a second, on average, once the first minute is over
+LEAST_RATE = 1000  # bytes a second, on average, once the grace is over
+GRACE_SECONDS = 60.0
 
 
 class RemoteError(Exception):
@@ -82,7 +83,8 @@ class Remote(io.RawIOBase):
         reason = ""
         for attempt in range(ATTEMPTS):
             try:
-                data = (self._answer or self._ask()).read(len(buffer))
+                # what is there, and no waiting for the rest: the rate is looked at in between
+                data = (self._answer or self._ask()).read1(len(buffer))
             except HTTPError as error:
                 self._drop()
                 reason = _in_words(error)
@@ -130,7 +132,7 @@ class Remote(io.RawIOBase):
         if self._taken > MAX_BYTES:
             raise RemoteError(f"it is larger than {MAX_BYTES // 1024**3} GB")
         seconds = time.monotonic() - self._began
-        if seconds > 60 and self._taken < LEAST_RATE * seconds:
+        if seconds > GRACE_SECONDS and self._taken < LEAST_RATE * seconds:
             raise RemoteError("it comes too slowly")
 
 

@@ -13,6 +13,7 @@ from w3lib.encoding import http_content_type_encoding
 import settings
 from crawler import urls
 from crawler.reading import at_home
+from crawler.sources.shape import could_be_article
 from extract.article import Page
 from storage.links import Link
 
@@ -43,7 +44,8 @@ class Archived:
 @dataclass(slots=True)
 class Tally:
     """What was read so far: `records` of any kind, those `broken` (damaged, cut off, too large),
-    pages of the outlets that are `outside` the window or `other` than whole HTML pages."""
+    pages of the outlets that are `outside` the window or `other` than articles: no HTML, an error,
+    or an address that is a tag's, a further page's, the front page's."""
 
     records: int = 0
     broken: int = 0
@@ -71,10 +73,10 @@ class Wanted:
                 self._by_host.setdefault(host, []).append(spider)
 
     def whose(self, url: str) -> "tuple[type[OutletSpider], Link] | None":
-        """The outlet that `url` belongs to, and the link it stands for; None where it is nobody's,
-        or a front page."""
+        """The outlet that `url` belongs to, and the link it stands for; None where it is nobody's.
+        """
         canonical, address = urls.canonical(url), urls.address(url)
-        if canonical is None or address is None or urls.is_front_page(canonical):
+        if canonical is None or address is None:
             return None
         for spider in self._by_host.get(urls.host(url), ()):
             if spider.outlet.publishes(url):
@@ -144,6 +146,9 @@ def _archived(record: WarcRecord, wanted: Wanted, tally: Tally) -> Archived | No
     url = (record.headers.get("WARC-Target-URI") or "").strip("<>")  # some write them around it
     whose = wanted.whose(url)
     if whose is None:
+        return None
+    if not could_be_article(whose[1].url):
+        tally.other += 1
         return None
     captured = record.record_date
     if captured is None:

@@ -54,6 +54,12 @@ def last_finished(session: Session) -> datetime | None:
     return session.scalar(query.order_by(Crawl.finished.desc()).limit(1))
 
 
+def last_finished_by_outlet(session: Session) -> dict[str, datetime]:
+    """When the latest crawl of each outlet ended, by its name."""
+    query = select(Crawl.outlet, func.max(Crawl.finished)).group_by(Crawl.outlet)
+    return {outlet: finished for outlet, finished in session.execute(query) if finished}
+
+
 def first_begun(session: Session, outlet: str) -> datetime | None:
     """When the first daily crawl of `outlet` that came to its end began."""
     return session.scalar(

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -19,6 +19,7 @@ from fastwarc.stream_io import GzipWriter, ZstdWriter
 from fastwarc.warc import WarcRecord, WarcRecordType
 
 from benchmarks.pages import Pages
+from crawler import remote
 from crawler.catalogue import load
 from crawler.warc import Tally, Wanted, records
 from tests.conftest import Pantau, row
@@ -120,11 +121,16 @@ def test_findings_of_a_file_of_300_pages_are_right(pantau: Pantau, tmp_path: Pat
         record(address(505), gzip.compress(bytes(11 * 1024**2)), Content_Encoding="gzip"),
         record(address(506), bytes(11 * 1024**2)),
     ]
+    no_articles = [
+        record("https://kabar.example/tag/netralitas-asn/", html),
+        record(relevant[0] + "2/", html),
+        record(relevant[0] + "?page=2", html),
+    ]
     twins = [
         record(relevant[0].replace("https://www.", "http://amp."), html),
         record(relevant[0] + "?utm_source=x", html),
     ]
-    whole = packed([*parts, *encoded, *left_out, *twins])
+    whole = packed([*parts, *encoded, *left_out, *no_articles, *twins])
     whole[100] = whole[100][:400] + b"?" * 100 + whole[100][500:]  # damaged
     whole.append(packed([record(address(507), html)])[0][:-2000])  # cut off
     relevant = [url for url in relevant if url != address(99)]
@@ -138,7 +144,7 @@ def test_findings_of_a_file_of_300_pages_are_right(pantau: Pantau, tmp_path: Pat
     assert {name: file[name] for name in ("broken", "outside", "other")} == {
         "broken": 4,
         "outside": 2,
-        "other": 2,
+        "other": 2 + 1 + len(no_articles),  # the front page
     }
     (counts,) = ran.json()["outlets"]
     assert (counts["outlet"], counts["pages"], counts["known"]) == ("kabar", 305, 2)
@@ -246,6 +252,28 @@ def test_a_broken_connection_is_taken_up_again(pantau: Pantau, site: Site) -> No
     assert ran.code == 0, ran.err
     assert len(ran.json()["found"]) == 40
     assert len(asked) == -(-len(whole) // 4000) > 2
+
+
+def test_a_file_that_only_drips_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def file(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "80")
+        handler.end_headers()
+        with suppress(OSError):
+            for _ in range(80):
+                handler.wfile.write(b"x")
+                time.sleep(0.1)
+
+    site.pages["/news.warc.gz"] = file
+    monkeypatch.setenv("PANTAU_ALLOW_PRIVATE_ADDRESSES", "true")
+    monkeypatch.setattr(remote, "GRACE_SECONDS", 0.5)
+    began = time.monotonic()
+    with (
+        remote.Remote(f"{site.url}/news.warc.gz") as stream,
+        pytest.raises(remote.RemoteError, match="too slowly"),
+    ):
+        stream.readall()
+    assert time.monotonic() - began < 4
 
 
 def test_what_was_read_from_a_file_is_not_fetched_again(
