@@ -14,6 +14,7 @@ from extract.lexicon import KINDS
 
 if TYPE_CHECKING:
     from storage.findings import Finding
+    from storage.stories import Story
 
 SHOWN_FINDINGS = 20
 
@@ -63,20 +64,24 @@ def findings(as_json: bool, **wanted: Any) -> None:
 @click.argument("finding_id", metavar="ID", type=int)
 @json_option
 def finding(finding_id: int, as_json: bool) -> None:
-    """Show one finding whole, with the sentences that prove it.
+    """Show one finding whole, with the sentences that prove it and who else tells its story.
 
     Example: pantau finding 12
     """
     from storage.findings import get
+    from storage.stories import get_story
 
     with reading_database() as session:
         row = get(session, finding_id)
+        story = get_story(session, row.story) if row and row.story else None
     if row is None:
         raise InputError(f"There is no finding {finding_id}; `pantau findings` lists them.")
     if as_json:
         print_json(row)
     else:
         _print_finding(row)
+        if story:
+            _print_others(story, row.id)
 
 
 def print_found(found: Sequence["Finding"]) -> None:
@@ -135,3 +140,18 @@ def _print_finding(row: "Finding") -> None:
         if sentence.where == "text":
             text.stylize("bold yellow", sentence.start, sentence.end)
     console.print(Text("\n"), text)
+
+
+def _print_others(story: "Story", shown: int) -> None:
+    """The other reports of a finding's story, in the order of their publication."""
+    others = [report for report in story.findings if report.id != shown]
+    if not others:
+        return
+    console = stdout()
+    console.print(Text(f"\nStory {story.id}, told {story.count} times; also by", style="bold"))
+    for report in others[:SHOWN_FINDINGS]:
+        published = f"{report.published:%Y-%m-%d}" if report.published else "?"
+        line = f"{report.id}. {published} {report.outlet}, {report.kind}: {report.title}"
+        console.print(Text(line))
+    if len(others) > SHOWN_FINDINGS:
+        console.print(f"… and {len(others) - SHOWN_FINDINGS} more")
