@@ -40,6 +40,10 @@ STORE_BATCH = 200
 STORE_SECONDS = 1.0
 MAX_FAILURES_IN_A_ROW = 10
 CHECK_EVERY = timedelta(days=7)
+TAKEN = "being fetched for another outlet"
+
+
+_PAST = "backfill "  # so begins the name under which a backfill holds a lease
 
 
 class OutletBusyError(Exception):
@@ -78,7 +82,7 @@ class OutletCrawl:
         self.found: list[int] = []
         self.backfill_id = backfill_id
         self._stop = stop
-        self._me = secrets.token_hex(8)
+        self._me = (_PAST if backfill_id else "") + secrets.token_hex(8)
         self._waiting: list[Outcome] = []
         self._doubtful: list[Outcome] = []
         self._answered = False
@@ -91,8 +95,8 @@ class OutletCrawl:
     # --- beginning and ending ---------------------------------------------------------------------
 
     async def begin(self) -> None:
-        """Take the outlet's lease, waiting for one whose holder may have died to end, or that a
-        backfill has. A backfill waits until it gets it.
+        """Take the outlet's lease, waiting for one whose holder may have died to end, and for a
+        backfill to give way. A backfill waits until it gets it.
 
         Raises OutletBusyError."""
         await self._wait_for_lease()
@@ -122,9 +126,13 @@ class OutletCrawl:
         self._tasks.insert(0, asyncio.create_task(self._keep_lease()))
 
     async def _wait_for_lease(self) -> None:
-        deadline = time.monotonic() + self.shared.settings.lease_seconds * 1.5
+        patience = self.shared.settings.lease_seconds * 1.5
+        deadline = time.monotonic() + patience
         while not await self._lease():
             if self.backfill_id is None:
+                holder = await self.look_up(leases.holder, self._lease_name, _now())
+                if holder and holder.startswith(_PAST):  # it gives way when its page is done
+                    deadline = time.monotonic() + patience
                 if time.monotonic() > deadline:
                     raise OutletBusyError(f"{self.name} is being crawled by another process")
                 await self.store(leases.want, self._lease_name, _now())
@@ -197,8 +205,8 @@ class OutletCrawl:
         seen_in: SeenIn = SeenIn.DAILY,
     ) -> Discovery:
         """Claim and record the links of one page of a source; see `storage.links.record`."""
-        claims = await self._claim([link.url for link in listed])
-        ours = [link for link, claim in zip(listed, claims, strict=True) if claim != Claim.TAKEN]
+        ours = await self.claimed(listed)
+        self.drop({TAKEN: len(listed) - len(ours)})
         discovery = await self.store(
             links.record,
             self.name,
@@ -211,16 +219,34 @@ class OutletCrawl:
             backfill_id=self.backfill_id,
         )
         new = len(discovery.new)
-        self.count(links=len(listed), missed=0 if seen_in == SeenIn.DAILY else new)
+        self.count(links=len(listed), missed=0 if seen_in & SeenIn.DAILY else new)
         await self.recorded(discovery)
         return discovery
 
+    async def redirected(self, link: Link, target: Link) -> bool:
+        """Note that `link` led to `target`; whether that is ours to examine."""
+        if not await self.claimed([target]):
+            return False
+        discovery = await self.store(
+            links.redirected,
+            self.name,
+            link.url,
+            target,
+            now=_now(),
+            backfill_id=self.backfill_id,
+        )
+        await self._put_right(discovery)
+        return bool(discovery.new)
+
     async def recorded(self, discovery: Discovery) -> None:
         """Put right in the seen-set what the database knows better; count what is new."""
-        await asyncio.to_thread(self.shared.seen.settle, discovery.settled)
-        await asyncio.to_thread(self.shared.seen.release, discovery.skipped, self.name)
+        await self._put_right(discovery)
         self.count(new=len(discovery.new))
         self.drop(discovery.dropped)
+
+    async def _put_right(self, discovery: Discovery) -> None:
+        await asyncio.to_thread(self.shared.seen.settle, discovery.settled)
+        await asyncio.to_thread(self.shared.seen.release, discovery.skipped, self.name)
 
     async def is_check_due(self) -> bool:
         """Whether the outlet's spare sources are to be asked again what the daily ones missed: once
@@ -232,10 +258,12 @@ class OutletCrawl:
         first = timedelta(days=1 + zlib.crc32(self.name.encode()) % CHECK_EVERY.days)
         return begun is not None and _now() - begun >= first
 
-    async def checked(self) -> None:
-        """Note that the spare sources have been asked."""
+    async def checked(self, *, measured: bool) -> None:
+        """Note that the spare sources have been asked; and whether one of them that lists all
+        articles could be read, so that it shows how many the daily ones see."""
+        error = None if measured else "no source that lists all articles could be read"
         await self.store(
-            crawls.note_reading, self.name, CHECK, completed=_now(), error=None, validators={}
+            crawls.note_reading, self.name, CHECK, completed=_now(), error=error, validators={}
         )
 
     async def pending(self, limit: int) -> list[Link]:

@@ -41,6 +41,7 @@ class Reading:
         self.since = completed - OVERLAP if completed else first
         self.until: datetime | None = None
         self.first_page = 1
+        self.stands_in = seen_in == SeenIn.STAND_IN
         self.max_pages = spider.crawl.shared.settings.max_source_pages
         # a first reading that cannot see how far back it has come takes a page for each day
         self.max_undated_pages = (
@@ -97,7 +98,7 @@ class Reading:
         own = self._own(links)
         # A source asked for the first time what the daily ones missed cannot say which of its
         # undated links are new: they are left to a backfill.
-        baseline = self._seen_in != SeenIn.DAILY and not self.completed
+        baseline = not self._seen_in & SeenIn.DAILY and not self.completed
         discovery = await self._spider.crawl.record(
             own,
             known_before=self.completed,

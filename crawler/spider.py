@@ -18,7 +18,7 @@ from crawler.answer import GONE, page_of
 from crawler.archives import beside
 from crawler.challenge import wall
 from crawler.crawl import CLAIM_BATCH, Kept, OutletBusyError, OutletCrawl
-from crawler.errors import UnreachableError, WaitError, in_words, is_final
+from crawler.errors import ArchiveBusyError, UnreachableError, WaitError, in_words, is_final
 from crawler.examine import Context, Examination, ExaminationError
 from crawler.outlet import Outlet
 from crawler.past import OutletBackfill
@@ -72,6 +72,8 @@ class OutletSpider(scrapy.Spider):
         self.check = bool(check)
         self.backfill = int(backfill)
         self._closing: asyncio.Future[None] | None = None
+        self._asked: set[str] = set()
+        self._unanswered: set[str] = set()
         self.run = run or f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
 
     async def start(self) -> AsyncIterator[scrapy.Request]:
@@ -83,14 +85,65 @@ class OutletSpider(scrapy.Spider):
             return
         try:
             await self.crawl.begin()
-            await self._read_sources()
+            stand_in = await self._read_daily()
         except (OutletBusyError, UnreachableError, WaitError) as problem:
             self.crawl.failed(str(problem))
             return
+        async for request in self._requests():
+            yield request
+        if self.spare and (self.check or await self.crawl.is_check_due()):
+            await self._all_answered()  # an outlet that has enough of us has given its news first
+            if self._closing:
+                return
+            await self._check(stand_in)
+            async for request in self._requests():
+                yield request
+
+    async def _read_daily(self) -> Source | None:
+        """Read the daily sources; where one fails, the first of the spare ones that does not: gives
+        that one."""
+        daily = [(source, await read_source(self, source)) for source in self.sources]
+        failed = [f"{source.name}: {error}" for source, error in daily if error]
+        stand_in = await self._stand_in() if failed else None
+        for problem in failed:
+            if stand_in:
+                self.crawl.remark(f"{problem}; {stand_in.name} was read instead")
+            else:
+                self.crawl.failed(problem)
+        return stand_in
+
+    async def _stand_in(self) -> Source | None:
+        for source in self.spare:
+            if isinstance(source, Search):
+                continue
+            if not await read_source(self, source, SeenIn.STAND_IN):
+                return source
+        return None
+
+    async def _check(self, stand_in: Source | None) -> None:
+        """Ask the spare sources, but for one that stood in, what the daily ones missed."""
+        measured = False
+        try:
+            for source in self.spare:
+                if source is stand_in:
+                    continue
+                is_search = isinstance(source, Search)
+                seen_in = SeenIn.SEARCH if is_search else SeenIn.SPARE
+                error = await read_source(self, source, seen_in)
+                measured |= not (error or is_search)
+        except (UnreachableError, WaitError) as problem:
+            self.crawl.failed(str(problem))
+        await self.crawl.checked(measured=measured)
+
+    async def _requests(self) -> AsyncIterator[scrapy.Request]:
+        """Requests for what is pending and was not asked for in this crawl yet, up to its limit."""
         limit = self.limit or self.crawl.shared.settings.max_articles
-        pending = await self.crawl.pending(limit)
+        pending = [x for x in await self.crawl.pending(limit) if x.url not in self._asked]
+        pending = pending[: limit - len(self._asked)]
         for start in range(0, len(pending), CLAIM_BATCH):
             for link in await self.crawl.claimed(pending[start : start + CLAIM_BATCH]):
+                self._asked.add(link.url)
+                self._unanswered.add(link.url)
                 yield scrapy.Request(
                     link.address,
                     callback=self.parse,
@@ -98,32 +151,17 @@ class OutletSpider(scrapy.Spider):
                     cb_kwargs={"link": link},
                 )
 
-    async def _read_sources(self) -> None:
-        """Read the daily sources; where one fails, the first of the spare ones that does not; and
-        once a week all the spare ones, for what the daily ones missed."""
-        daily = [(source, await read_source(self, source)) for source in self.sources]
-        failed = [f"{source.name}: {error}" for source, error in daily if error]
-        check = bool(self.spare) and (self.check or await self.crawl.is_check_due())
-        stand_in = None
-        for source in self.spare:
-            is_search = isinstance(source, Search)
-            is_needed = bool(failed) and not stand_in and not is_search
-            if not (is_needed or check):
-                continue
-            seen_in = SeenIn.SEARCH if is_search else SeenIn.SPARE
-            error = await read_source(self, source, SeenIn.DAILY if is_needed else seen_in)
-            if is_needed and not error:
-                stand_in = source.name
-        if check:
-            await self.crawl.checked()
-        for problem in failed:
-            if stand_in:
-                self.crawl.remark(f"{problem}; {stand_in} was read instead")
-            else:
-                self.crawl.failed(problem)
+    async def _all_answered(self) -> None:
+        """Wait until the pages that were asked for have been examined."""
+        assert self.crawler.engine
+        examining = self.crawler.engine.scraper.slot
+        assert examining
+        while self._unanswered or not examining.is_idle():  # noqa: ASYNC110 (Scrapy tells nobody)
+            await asyncio.sleep(0.1)
 
     async def parse(self, response: Response, link: Link) -> AsyncIterator[Kept]:
         """Examine the page that `link` led to."""
+        self._unanswered.discard(link.url)
         if name := wall(response.body):
             yield _failed(link, f"blocked by {name}: {link.address}", final=False)
             return
@@ -164,8 +202,7 @@ class OutletSpider(scrapy.Spider):
         target = at_home(replace(link, url=url, address=address), self.outlet)
         if target.url == link.url:
             return link
-        discovery = await self.crawl.record([target], known_before=None, oldest=None)
-        return target if discovery.new else None
+        return target if await self.crawl.redirected(link, target) else None
 
     async def _examined(self, page: Page, link: Link) -> Kept:
         context = self.context(link)
@@ -230,10 +267,14 @@ class OutletSpider(scrapy.Spider):
     async def failed(self, failure: Failure) -> AsyncIterator[Kept]:
         """Note a page that could not be fetched."""
         link: Link = failure.request.cb_kwargs["link"]  # type: ignore[attr-defined]
+        self._unanswered.discard(link.url)
         error = failure.value
         assert error
         if isinstance(error, UnreachableError | WaitError):
             self._stop(str(error))
+            return
+        if isinstance(error, ArchiveBusyError):  # the link stays pending
+            self.crawl.failed(f"{link.address}: {error}")
             return
         yield _failed(link, f"{link.address}: {in_words(error)}", final=is_final(error))
 

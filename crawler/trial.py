@@ -155,6 +155,7 @@ class Trial:
         self.first_page = 1
         self.max_pages = PAGES
         self.max_undated_pages = PAGES
+        self.stands_in = False
         self.validators = dict(validators or {})
         self.links: dict[str, Link] = {}
         self.foreign = 0

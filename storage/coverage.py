@@ -2,9 +2,8 @@
 
 How much we see is estimated by capture and recapture: the daily sources and the others, which are
 asked once a week, list articles independently of each other, more or less; what only one of them
-knows tells how many neither does (Chapman's estimator of 1951, its
-variance after Seber, 1970). A search for the topic is asked about findings only: it is no sample of
-all articles.
+knows tells how many neither does (Chapman's estimator of 1951). A search for the topic is asked
+about findings only: it is no sample of all articles.
 """
 
 import re
@@ -22,6 +21,7 @@ from storage.models import Crawl, Link, SeenIn, Source, State
 
 CHECK = "check"  # stands among an outlet's sources for the asking of its spare ones
 ARTICLES = (State.PENDING, State.GATED, State.REJECTED, State.FOUND)
+_Z = 1.96  # the normal distribution's quantile of a 95 % interval
 _ADDRESS = re.compile(r"(?: from)? ?https?://\S+(?<!:):? ?")
 
 
@@ -29,7 +29,8 @@ _ADDRESS = re.compile(r"(?: from)? ?https?://\S+(?<!:):? ?")
 class Estimate:
     """`daily` articles were listed by the daily sources, `others` by those asked once a week,
     `both` by both. `total` is how many there probably are, `share` how many of them the daily
-    sources list, `low` to `high` its 95 % interval (all three 0 to 1)."""
+    sources list, `low` to `high` its 95 % interval (all three 0 to 1): wide where the others listed
+    few."""
 
     daily: int
     others: int
@@ -48,8 +49,8 @@ class Coverage:
     `failed`, or `fetched`; of these some were `gated` (no word of the topic), some `empty` (no
     article), the rest `judged`, and some of these `found`. `dropped` says how many of what was
     listed were no link at all, `failures` how many failed, by why. `missed` were listed by no
-    daily source. `articles` and `findings` estimate what the daily sources see; None where the
-    other sources have not been asked yet.
+    daily source. `articles` and `findings` estimate what the daily sources see; None where no
+    other source could be read when they were last asked, or they listed nothing.
     """
 
     outlet: str
@@ -125,7 +126,11 @@ Sights = Mapping[tuple[int, State], int]
 
 
 def estimate(sights: Sights, states: Iterable[State], others: SeenIn) -> Estimate | None:
-    """How much the daily sources see of the links in `states`; None where nothing was seen."""
+    """How much the daily sources see of the links in `states`; None where the others saw nothing.
+
+    The others are a sample of `n2` articles, of which the daily sources list `both`: the interval
+    of that proportion is Wilson's (Journal of the American Statistical Association 22, 1927, p.
+    209-212), cut off where what the others list already shows it to be less."""
     wanted = {*states}
     n1 = n2 = both = 0
     for (seen_in, state), count in sights.items():
@@ -134,30 +139,38 @@ def estimate(sights: Sights, states: Iterable[State], others: SeenIn) -> Estimat
             n1 += count * daily
             n2 += count * other
             both += count * (daily and other)
-    if not n1 + n2:
+    if not n2:
         return None
-    total = (n1 + 1) * (n2 + 1) / (both + 1) - 1
-    variance = (n1 + 1) * (n2 + 1) * (n1 - both) * (n2 - both) / ((both + 1) ** 2 * (both + 2))
-    return _estimate(n1, n2, both, total, variance)
-
-
-def _estimate(n1: int, n2: int, both: int, total: float, variance: float) -> Estimate:
     seen = n1 + n2 - both
-    total = max(total, seen)
-    margin = 1.96 * sqrt(variance)
-    low, high = n1 / (total + margin), n1 / max(total - margin, seen)
-    return Estimate(
-        n1, n2, both, round(total, 1), round(n1 / total, 3), round(low, 3), round(high, 3)
-    )
+    total = max((n1 + 1) * (n2 + 1) / (both + 1) - 1, seen)
+    low, high = _wilson(both, n2)
+    return _estimate(n1, n2, both, total, low, min(high, n1 / seen))
+
+
+def _wilson(part: int, whole: int) -> tuple[float, float]:
+    """Wilson's interval of the proportion `part` of `whole`."""
+    centre = part + _Z**2 / 2
+    margin = _Z * sqrt(part * (whole - part) / whole + _Z**2 / 4)
+    return (centre - margin) / (whole + _Z**2), (centre + margin) / (whole + _Z**2)
+
+
+def _estimate(n1: int, n2: int, both: int, total: float, low: float, high: float) -> Estimate:
+    share = n1 / total
+    low, high = max(0.0, min(low, share)), min(1.0, max(high, share))
+    return Estimate(n1, n2, both, round(total, 1), round(share, 3), round(low, 3), round(high, 3))
 
 
 def _together(estimates: list[Estimate]) -> Estimate | None:
-    """Outlets differ in how well they are seen: their totals are added, not their counts."""
+    """Outlets differ in how well they are seen: their totals are added, not their counts. The
+    interval is that of a weighted sum of shares (Zou and Donner, Statistics in Medicine 27, 2008,
+    p. 1693-1702), each outlet's weight its part of the total."""
     if not estimates:
         return None
     n1, n2, both = (sum(getattr(e, n) for e in estimates) for n in ("daily", "others", "both"))
-    variance = sum((((e.daily / e.low) - e.total) / 1.96) ** 2 for e in estimates if e.low)
-    return _estimate(n1, n2, both, sum(e.total for e in estimates), variance)
+    total = sum(e.total for e in estimates)
+    down = sqrt(sum((e.total * (e.share - e.low)) ** 2 for e in estimates)) / total
+    up = sqrt(sum((e.total * (e.high - e.share)) ** 2 for e in estimates)) / total
+    return _estimate(n1, n2, both, total, n1 / total - down, n1 / total + up)
 
 
 def _of(outlet: str, states: Counter[State], **more: Any) -> Coverage:
@@ -199,12 +212,13 @@ def _failures(session: Session, since: datetime) -> defaultdict[str, Counter[str
 
 def _sights(session: Session, since: datetime) -> defaultdict[str, dict[tuple[int, State], int]]:
     """Where the links of an outlet were seen, up to the last time its spare sources were asked;
-    without the outlets where they never were."""
+    without the outlets where they never were, or where none of them could be read."""
     moment = func.coalesce(Link.published, Link.discovered)
     found: defaultdict[str, dict[tuple[int, State], int]] = defaultdict(dict)
     for outlet, seen_in, state, count in session.execute(
         select(Link.outlet, Link.seen_in, Link.state, func.count())
         .join(Source, (Source.outlet == Link.outlet) & (Source.name == CHECK))
+        .where(Source.error.is_(None))
         .where(moment >= since, moment < Source.completed, Link.discovered <= Source.completed)
         .group_by(Link.outlet, Link.seen_in, Link.state)
     ):

@@ -60,6 +60,11 @@ def lend(session: Session, name: str, owner: str, now: datetime) -> None:
     )
 
 
+def holder(session: Session, name: str, now: datetime) -> str | None:
+    """Who has the lease; None where nobody has."""
+    return session.scalar(select(Lease.owner).where(Lease.name == name, Lease.expires >= now))
+
+
 def expires(session: Session, name: str) -> datetime | None:
     """When the lease ends, or ended."""
     return session.scalar(select(Lease.expires).where(Lease.name == name))

@@ -86,7 +86,7 @@ def record(
     before `oldest` are recorded as skipped; those without a date as `undated`. Dates before the web
     or after tomorrow are taken for none; a URL of more than `MAX_URL` bytes is left out. What a
     backfill has yet to fetch the daily crawl takes over, or another backfill; and a backfill
-    (`backfill_id`) what was skipped.
+    (`backfill_id`) what was skipped, as the daily crawl does where it is news.
     """
     discovery = Discovery()
     if session.get_bind().dialect.name == "postgresql":
@@ -107,15 +107,17 @@ def record(
                 if row is None:
                     fresh.append((link, _first_state(link, oldest, undated)))
                     continue
-                if not row.seen_in & seen_in:
+                is_skipped = row.state == State.SKIPPED
+                is_news = is_skipped and _is_news(row, link, seen_in, known_before, oldest)
+                if seen_in & ~row.seen_in:
                     row.seen_in |= seen_in
                 is_anothers = row.backfill_id not in (None, backfill_id)
-                takes_over = backfill_id or seen_in == SeenIn.DAILY
+                takes_over = backfill_id or seen_in & SeenIn.DAILY
                 if row.state == State.PENDING and is_anothers and takes_over:
                     row.backfill_id = backfill_id
                     discovery.new.append(url)
-                if row.state == State.SKIPPED:
-                    if not (backfill_id or _is_news(row, known_before, oldest)):
+                if is_skipped:
+                    if not (backfill_id or is_news):
                         discovery.skipped.append(url)
                         continue
                     row.state, row.settled, row.backfill_id = State.PENDING, None, backfill_id
@@ -125,6 +127,7 @@ def record(
                     discovery.unread += 1
                 if changed:
                     row.state, row.modified, row.attempts = State.PENDING, link.modified, 0
+                    row.backfill_id = backfill_id
                     discovery.changed.append(url)
                 elif row.state != State.PENDING:
                     discovery.settled.append(url)
@@ -160,10 +163,47 @@ def _changed(row: Row, link: Link) -> bool:
     return link.modified > max(row.settled, row.modified or row.settled)
 
 
-def _is_news(row: Row, known_before: datetime | None, oldest: datetime | None) -> bool:
-    """Whether what a backfill found to lie behind its window is news to a daily crawl."""
-    since = oldest or (known_before and known_before - RECENT)
-    return bool(row.settled and row.published and since and row.published >= since)
+def redirected(
+    session: Session,
+    outlet: str,
+    url: str,
+    target: Link,
+    *,
+    now: datetime,
+    backfill_id: int | None = None,
+) -> Discovery:
+    """Note where the link `url`, which is being fetched, led to: `target` counts as listed by what
+    listed `url`, and is news if that is."""
+    seen_in = session.scalar(select(Row.seen_in).where(Row.url == storable(url)))
+    return record(
+        session,
+        outlet,
+        [target],
+        now=now,
+        known_before=None,
+        oldest=EARLIEST,
+        seen_in=SeenIn(seen_in or 0),
+        backfill_id=backfill_id,
+    )
+
+
+def _is_news(
+    row: Row,
+    link: Link,
+    seen_in: SeenIn,
+    known_before: datetime | None,
+    oldest: datetime | None,
+) -> bool:
+    """Whether what was skipped is news to a daily crawl: what a backfill found to lie behind its
+    window, or a spare source listed before the daily ones did. Without a date it is where a daily
+    source lists it; but one that stands in may have listed it long ago."""
+    published = row.published if row.settled else link.published or row.published
+    if published:
+        since = oldest or (known_before and known_before - RECENT)
+        was_too_old = not row.settled and row.seen_in & SeenIn.DAILY
+        return bool(since and published >= since and not was_too_old)
+    is_unread = known_before is None or row.discovered >= known_before
+    return seen_in == SeenIn.DAILY or bool(seen_in & SeenIn.DAILY and is_unread)
 
 
 def dates(session: Session, urls: Sequence[str]) -> dict[str, datetime]:

@@ -91,9 +91,10 @@ class SeenIn(IntFlag):
     is known by what another one lists (see `storage.coverage`)."""
 
     DAILY = 1  # a source that every crawl reads
-    SPARE = 2  # one that is asked once a week, or where a daily one fails
+    SPARE = 2  # one that is asked once a week
     SEARCH = 4  # the site's search for the topic's terms
     PAST = 8  # a backfill
+    STAND_IN = DAILY | SPARE  # a spare one, where a daily one fails
 
 
 class Link(Base):

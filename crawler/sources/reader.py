@@ -44,6 +44,8 @@ class Reader(Protocol):
     """How many pages to read back at the most."""
     max_undated_pages: int
     """How many of them may be without dates."""
+    stands_in: bool
+    """Whether it stands in for a source that failed: one that lists nothing does not."""
 
     async def fetch(self, url: str, *, conditional: bool = False) -> "TextResponse | None":
         """Fetch a page of the listing, politely; raises SourceError unless it is there.
@@ -105,6 +107,7 @@ async def read_back(reader: Reader, pages: AsyncIterator[Sequence[Link]]) -> Non
                 reader.left_out("on pages of a listing beyond the last that is read")
                 return
             if undated >= reader.max_undated_pages:
+                reader.left_out("on pages of a listing beyond the last undated one that is read")
                 return
     except SourceError as error:
         if number == 1 or error.status not in PAST_THE_END:

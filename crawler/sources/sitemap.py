@@ -16,6 +16,7 @@ from crawler.sources.xml import refuse_entities
 
 MAX_DEPTH = 3
 MAX_BYTES = 50 * 1024 * 1024  # the protocol's own limit for a sitemap (sitemaps.org)
+_NEWS = b"http://www.google.com/schemas/sitemap-news/"  # the namespace of a news sitemap's elements
 
 # what the usual plugins call the sitemaps of everything that is no article
 _NO_ARTICLES = re.compile(
@@ -40,7 +41,8 @@ class _Entry:
 class Sitemap:
     """A sitemap at `path`, or an index of sitemaps. What lies before the reading's window is left
     out by its date; an index whose entries have none is read whole each time. A backfill also
-    passes over those whose names say another month."""
+    passes over those whose names say another month. One that lists nothing at all has failed, but
+    for a news sitemap: after a quiet day it is empty."""
 
     path: str
 
@@ -49,44 +51,46 @@ class Sitemap:
         return f"sitemap {self.path}"
 
     async def read(self, reader: Reader) -> None:
-        await self._read(reader, reader.outlet.url(self.path), depth=1)
+        if not await self._read(reader, reader.outlet.url(self.path), depth=1):
+            raise SourceError("it lists no article")
 
-    async def _read(self, reader: Reader, url: str, depth: int, page: int | None = None) -> None:
+    async def _read(self, reader: Reader, url: str, depth: int, page: int | None = None) -> bool:
+        """Read a sitemap and those below it; whether they list anything, be it old or known."""
         response = await reader.fetch(url, conditional=True)
         if response is None:
-            return
+            return True
         is_index, entries = await reader.parse(_parse, response.body, url, reader.outlet.zone)
         recent = [e for e in entries if not e.latest or e.latest >= reader.since]
         if not is_index:
             listed = ((e.url, e.published, e.modified) for e in recent)
             await reader.offer(make_links(url, listed), page)
-            return
+            is_quiet = not reader.stands_in and _NEWS in response.body
+            return bool(entries) or is_quiet
         if any(e.modified is None for e in entries):
             reader.forget(url)  # it stays the same when its sitemaps change
         if depth == MAX_DEPTH:
             raise SourceError(f"its indexes are nested more than {MAX_DEPTH} deep")
-        own = [
-            e
-            for e in recent
-            if reader.outlet.owns(e.url)
-            and not _is_of_others(e.url)
-            and not _is_outside(e.url, reader)
-        ]
+        own = [e for e in recent if reader.outlet.owns(e.url) and not _is_of_others(e.url)]
+        inside = [e for e in own if not _is_outside(e.url, reader)]
         failed = None
         # a backfill counts the sitemaps of the first index as its pages
         start = reader.first_page if depth == 1 else 1
-        children = list(enumerate(_newest_first(own), 1))[start - 1 :]
+        children = list(enumerate(_newest_first(inside), 1))[start - 1 :]
         for _ in children[reader.max_pages :]:
             reader.left_out("in sitemaps beyond the last that is read")
+        # those that are passed over list something, too
+        lists = len(recent) < len(entries) or len(children) < len(own)
         for number, entry in children[: reader.max_pages]:
             try:
-                await self._read(reader, entry.url, depth + 1, number if depth == 1 else None)
+                counted = number if depth == 1 else None
+                lists |= await self._read(reader, entry.url, depth + 1, counted)
             except SourceError as error:  # the others are read all the same
                 failed = failed or SourceError(f"{entry.url}: {error}", error.status)
         if failed:
             raise failed
         if page:
             await reader.offer((), page)
+        return lists
 
 
 def _is_of_others(url: str) -> bool:
