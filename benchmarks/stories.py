@@ -19,7 +19,7 @@ from itertools import combinations
 from pathlib import Path
 
 import click
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, text
 from sqlalchemy.orm import Session
 
 from extract import likeness, opinion
@@ -27,7 +27,7 @@ from extract.article import Article, Place, Verdict
 from extract.judge import judge
 from extract.lexicon import DATA, words
 from extract.places import load
-from storage import findings, links, models
+from storage import findings, links, models, stories
 from storage.database import open_database
 from storage.findings import Snapshot
 from storage.links import Link
@@ -156,12 +156,16 @@ def fill(engine: Engine, rows: Sequence[dict[str, str]], start: int, stop: int) 
         with engine.begin() as connection:
             for model, values in found.items():
                 connection.execute(insert(model), values)
+    if engine.dialect.name == "postgresql":  # it counts only ids of its own giving
+        with engine.begin() as connection:
+            for table in ("links", "findings", "stories"):
+                connection.execute(
+                    text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {stop})")
+                )
 
 
 def add(engine: Engine, rows: Sequence[dict[str, str]], stored: int, seed: int) -> Cost:
     """Keep ADDED more, each in a transaction that is given up, so that none is left behind."""
-    from storage import stories
-
     kept, told, marks = [], [], []
     assign = stories.assign
 

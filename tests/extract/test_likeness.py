@@ -42,7 +42,9 @@ def test_who_is_named_and_as_what() -> None:
     assert case.regencies == {"72.71"}
     assert case.days == {(7, 10)}
     assert case.terms["kaus"] > case.terms["bawaslu"]
-    assert tell(CASE, title="Guru di Mamboro berpose").names - case.names == {"mamboro"}
+    assert tell(
+        CASE, title="Guru di kelurahan Mamboro berpose bersama calon"
+    ).names - case.names == {"mamboro"}
 
 
 @pytest.mark.parametrize(
