@@ -21,7 +21,8 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Request, Response
 
 import settings
-from crawler.errors import WaitError
+from crawler.errors import ArchiveBusyError
+from crawler.examine import ExaminationError
 from crawler.patience import MAX_WAIT_SECONDS, retry_after
 from crawler.warc import opened
 from extract.article import Page
@@ -32,6 +33,7 @@ TIMEOUT_SECONDS = 120  # their indexes take their time
 # The Wayback Machine allows 60 questions to its index a minute and 600 pages
 QUESTION, PAGE = 2.0, 1.0  # times PANTAU_DELAY between two, of all outlets together
 REST = 60.0  # times PANTAU_DELAY, where one that has enough does not say for how long
+_PRIVILEGES = {"dont_obey_robotstxt": True, "download_timeout": TIMEOUT_SECONDS}
 _WAYBACK_PAGE = re.compile(r"/web/(\d{14})id_/(https?:.+)", re.DOTALL)
 _RANGE = re.compile(r"bytes=\d+-\d+")
 
@@ -44,12 +46,13 @@ class _Turn:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def take(self, seconds: float) -> None:
-        """Wait for one's turn; the next has to wait `seconds`. Raises WaitError where the archive
-        asked to be left alone for long."""
+        """Wait for one's turn; the next has to wait `seconds`. Raises ArchiveBusyError where the
+        archive asked to be left alone for long."""
         async with self.lock:
             while (wait := self.at - monotonic()) > 0:
                 if wait > MAX_WAIT_SECONDS:
-                    raise WaitError(f"the archive asked to be left alone for {wait:.0f} s")
+                    reason = f"the archive asked to be left alone for {wait:.0f} s"
+                    raise ArchiveBusyError(reason)
                 await asyncio.sleep(wait)
             self.at = monotonic() + seconds
 
@@ -111,10 +114,13 @@ class Archives:
 
     async def process_request(self, request: Request) -> None:
         redirected = "redirect_urls" in request.meta
-        if not is_archive(request.url) or (redirected and not request.meta.get(MARK)):
+        if not is_archive(request.url):
+            for ours in (MARK, *_PRIVILEGES) if request.meta.get(MARK) else ():
+                request.meta.pop(ours, None)  # the archive led to the outlet's own site
             return
-        request.meta[MARK] = request.meta["dont_obey_robotstxt"] = True
-        request.meta["download_timeout"] = TIMEOUT_SECONDS
+        if redirected and not request.meta.get(MARK):
+            return
+        request.meta.update({MARK: True, **_PRIVILEGES})
         parts = urlsplit(request.url)
         if _RANGE.fullmatch(parts.fragment):
             request.headers["Range"] = parts.fragment
@@ -122,7 +128,7 @@ class Archives:
         delay = settings.load().delay
         await _turns[parts.netloc].take(delay * (PAGE if is_page else QUESTION))
 
-    def process_response(self, request: Request, response: Response) -> Response:
+    async def process_response(self, request: Request, response: Response) -> Response:
         if not request.meta.get(MARK):
             return response
         parts = urlsplit(request.url)
@@ -132,7 +138,10 @@ class Archives:
             headers[CAPTURED] = email.utils.format_datetime(_moment(kept[1]), usegmt=True)
             return response.replace(url=kept[2], headers=headers)
         if response.status == 206 and parts.fragment:
-            return _response(_page(response.body), request)
+            page = await _unpacked(response.body)
+            if page is None:
+                raise IgnoreRequest("the archive's record is broken")
+            return _response(page, request)
         return response
 
 
@@ -143,7 +152,17 @@ def _moment(stamp: str) -> datetime:
         raise IgnoreRequest(f"the archive names no time: {stamp}") from None
 
 
-def _page(record: bytes) -> Page:
+async def _unpacked(record: bytes) -> Page | None:
+    """The page in a record, unpacked in a worker, with its limits."""
+    from crawler.shared import shared
+
+    try:
+        return await shared().examiners.run(_page, record)
+    except ExaminationError as error:
+        raise IgnoreRequest(f"the archive's record: {error}") from None
+
+
+def _page(record: bytes) -> Page | None:
     stream = io.BytesIO(record)
     try:
         for found in ArchiveIterator(
@@ -153,7 +172,7 @@ def _page(record: bytes) -> Page:
                 return page
     except OSError:
         pass
-    raise IgnoreRequest("the archive's record is broken")
+    return None
 
 
 def _response(page: Page, request: Request) -> Response:

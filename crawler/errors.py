@@ -33,6 +33,11 @@ class WaitError(IgnoreRequest):
     """The outlet asked to be left alone for longer than a crawl waits."""
 
 
+class ArchiveBusyError(IgnoreRequest):
+    """A web archive asked to be left alone for longer than a crawl waits; the outlet itself may
+    still be asked."""
+
+
 def in_words(error: BaseException) -> str:
     """Why a download failed, in one line."""
     for kind, words in _WORDS.items():
