@@ -164,10 +164,17 @@ def backfills(backfill_id: int | None, as_json: bool) -> None:
 
 
 def _check(first: date, last: date) -> None:
+    import settings
+
     if last < first:
         raise InputError(f"--to {last} lies before --from {first}.")
-    if first > date.today():  # noqa: DTZ011 (a day of the operator's)
-        raise InputError(f"--from {first} lies in the future.")
+    zone = settings.load().zone
+    today = datetime.now(zone).date()
+    if last >= today:  # what is found would be quiet, and the daily crawl would take it for known
+        raise InputError(
+            f"--to {last} is not over yet: the last day can be {today - timedelta(days=1)}, "
+            "yesterday; later news is the daily crawl's."
+        )
 
 
 def _existing(backfill_id: int) -> Any:
@@ -226,8 +233,9 @@ def _print_reports(reports: Sequence["OutletReport"]) -> None:
 
 
 def _show(backfill_id: int, as_json: bool) -> None:
-    from crawler.backfill import window
+    import settings
     from crawler.sources.window import months as months_of
+    from crawler.sources.window import window_of
     from storage import backfills as stored
 
     known = catalogue()
@@ -236,25 +244,26 @@ def _show(backfill_id: int, as_json: bool) -> None:
         row = _get(session, backfill_id)
         days = row.start.date(), (row.until - timedelta(days=1)).date()
         for name in row.outlets:
-            if name not in known:
-                continue
-            outlet = known[name].outlet
-            spans = months_of(*window(outlet, *days), outlet.zone)
+            zone = known[name].outlet.zone if name in known else settings.load().zone
+            spans = months_of(*window_of(*days, zone), zone)
             slices = stored.slices(session, backfill_id, name)
             outlets.append(
                 {
                     "outlet": name,
                     "months": [
-                        (month, month.start.astimezone(outlet.zone))
+                        (month, month.start.astimezone(zone))
                         for month in stored.months(session, backfill_id, name, spans)
                     ],
                     "undated": dict(
                         zip(COUNTED, stored.undated(session, backfill_id, name), strict=True)
                     ),
                     "pending": stored.pending(session, backfill_id, name),
+                    "absent": name not in known,
                     "sources": len({part.source for part in slices}),
                     "unread": sum(not part.finished and not part.error for part in slices),
-                    "failed": _failed((part.source, part.error) for part in slices if part.error),
+                    "failed": _failed(
+                        (part.source, part.error or "") for part in stored.unreached(slices)
+                    ),
                 }
             )
     if as_json:
@@ -298,6 +307,8 @@ def _print_months(outlets: Sequence[dict[str, Any]]) -> None:
             numbers = [str(number) for number in about["undated"].values()]
             table.add_row(name, "no date", *numbers, "")
         table.add_section()
+        if about["absent"]:
+            sentences.append(f"{name}: it is not in the catalogue any more.")
         if not about["sources"]:
             sentences.append(f"{name}: none of its sources reaches back.")
         sentences += [

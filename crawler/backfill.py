@@ -14,18 +14,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 import settings
-from crawler.outlet import Outlet
-from crawler.past import is_monthly, parts
+from crawler.past import is_monthly, keeps_its_own_time, parts
 from crawler.run import OutletReport, crawl
 from crawler.shared import shared
-from crawler.sources.window import Span, months
+from crawler.sources.window import months, window_of
 from crawler.spider import OutletSpider
 from storage import backfills, leases
 from storage.backfills import Part
+from storage.crawls import Counts
 
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 15  # of the process at a backfill, at the most
+DAY = timedelta(days=1)
 
 Progress = Callable[[Sequence[OutletReport]], None]
 
@@ -59,19 +60,17 @@ def begin(
         )
 
 
-def window(outlet: Outlet, first: date, last: date) -> Span:
-    """From the beginning of the day `first` to the end of `last`, in the outlet's zone."""
-    following = last + timedelta(days=1)
-    return (
-        datetime.combine(first, clock.min, outlet.zone),
-        datetime.combine(following, clock.min, outlet.zone),
-    )
-
-
 def _slices(spider: type[OutletSpider], first: date, last: date, archives: bool) -> Iterator[Part]:
-    whole = window(spider.outlet, first, last)
+    zone = spider.outlet.zone
+    since, until = window_of(first, last, zone)
     for source in parts(spider, archives=archives):
-        for span in months(*whole, spider.outlet.zone) if is_monthly(source) else [whole]:
+        if keeps_its_own_time(source):  # the first hours may be of its month before
+            spans = months(since - DAY, until + DAY, zone)
+        elif is_monthly(source):
+            spans = months(since, until, zone)
+        else:
+            spans = [(since, until)]
+        for span in spans:
             yield Part(spider.name, source.name, *span)
 
 
@@ -82,24 +81,43 @@ def go_on(
     progress: Progress | None = None,
 ) -> list[OutletReport]:
     """Do what is left of a backfill, at those of its outlets that are among `spiders`; see
-    `crawler.run.crawl`. Raises BackfillBusyError."""
+    `crawler.run.crawl`. The others, and those of which nothing reaches back, are reported, too.
+    Raises BackfillBusyError."""
     engine = shared().engine
     with _held(engine, backfill_id):
         with Session(engine) as session, session.begin():
             backfill = backfills.get(session, backfill_id, datetime.now(UTC))
             assert backfill
             left = backfills.outlets_left(session, backfill_id)
+            reaching = backfills.reaching(session, backfill_id)
             backfills.finish(session, backfill_id, None)
+        absent = [
+            _nothing(name, "it is not in the catalogue any more", "stopped")
+            for name in left
+            if name not in spiders
+        ]
         reports = crawl(
             [spiders[name] for name in left if name in spiders],
             backfill=backfill_id,
             delay=backfill.delay,
             progress=progress,
         )
+        nowhere = [
+            _nothing(name, "none of its sources reaches back", "done")
+            for name in backfill.outlets
+            if name not in reaching
+        ]
+        reports += absent + nowhere
         if all(report.state == "done" and not _is_spent(report) for report in reports):
             with Session(engine) as session, session.begin():
-                backfills.finish(session, backfill_id, datetime.now(UTC))
+                if backfills.is_read(session, backfill_id):
+                    backfills.finish(session, backfill_id, datetime.now(UTC))
     return reports
+
+
+def _nothing(name: str, why: str, state: str) -> OutletReport:
+    """The report of an outlet that cannot be asked."""
+    return OutletReport(name, Counts(errors=1, note=why), state=state)
 
 
 def seconds_left(reports: Sequence[OutletReport]) -> float | None:

@@ -92,6 +92,10 @@ def _selector(css: str) -> str:
     return css
 
 
+def _hits(css: str) -> str:
+    return css and _selector(css)  # "": told by their shape
+
+
 def _domain(domain: str) -> str:
     if urls.address(f"http://{domain}/") is None:
         raise ValueError(f"{domain!r} is not a domain, with a port or without")
@@ -170,8 +174,8 @@ class _WordPress(_Row):
 
 
 class _Search(_Row):
-    search: Annotated[str, _template("term", "page")]
-    hits: Selector | None = None
+    search: Annotated[str, _template("term", "page", "index")]
+    hits: Annotated[str, AfterValidator(_hits)] | None = None
     terms: tuple[str, ...] | None = None
 
     def source(self) -> Source:
@@ -179,7 +183,7 @@ class _Search(_Row):
 
 
 class _Archive(_Row):
-    archive: Annotated[str, _template("page")]
+    archive: Annotated[str, _template("page", "index")]
     links: Selector
 
     def source(self) -> Source:
@@ -187,7 +191,7 @@ class _Archive(_Row):
 
 
 class _DateArchive(_Row):
-    days: Annotated[str, _template("year", "month", "day", "page")]
+    days: Annotated[str, _template("year", "month", "day", "page", "index")]
     links: Selector | None = None
 
     def source(self) -> Source:
@@ -195,7 +199,7 @@ class _DateArchive(_Row):
 
 
 class _Index(_Row):
-    index: Annotated[tuple[Annotated[str, _template("page")], ...], Field(min_length=1)]
+    index: Annotated[tuple[Annotated[str, _template("page", "index")], ...], Field(min_length=1)]
 
     def source(self) -> Source:
         return Index(self.index)

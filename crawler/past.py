@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import scrapy
@@ -34,7 +34,8 @@ from crawler.sources import (
     Wayback,
     WordPress,
 )
-from crawler.sources.window import Span, span_of_article
+from crawler.sources.pages import has_pages
+from crawler.sources.window import Span, span_of_article, window_of
 from storage import backfills, links
 from storage.links import Link, Outcome
 from storage.models import SeenIn, Slice, State
@@ -48,6 +49,7 @@ MAX_LISTING_PAGES = 5000  # of one slice
 AT_A_TIME = 2  # pages under way: one is fetched while another is read
 BATCH = 50  # links asked of the database at a time
 LOOK_SECONDS = 1.0  # how often to look whether the daily crawl wants the outlet
+REPEATS = 3  # pages in a row that bring nothing new, as one may where new articles push others on
 
 # what reaches back, the cheapest first; those that can be asked for a month are asked by months
 _COSTS: tuple[type[Source], ...] = (WordPress, Sitemap, DateArchive, Feed, Archive, Index, Search)
@@ -81,12 +83,12 @@ def _parts(source: Source) -> Iterable[Source]:
     match source:
         case Feed(pages=None, window=None):
             return ()
-        case Archive(path=path) if "{page}" not in path:
+        case Archive(path=path) if not has_pages(path):
             return ()
         case Search():
             return (replace(source, terms=(term,)) for term in source.terms)
         case Index():
-            return (replace(source, paths=(path,)) for path in source.paths if "{page}" in path)
+            return (replace(source, paths=(path,)) for path in source.paths if has_pages(path))
         case _:
             return (source,)
 
@@ -96,6 +98,11 @@ def is_monthly(source: Source) -> bool:
     return isinstance(source, WordPress | DateArchive) or (
         isinstance(source, Feed) and source.window is not None
     )
+
+
+def keeps_its_own_time(source: Source) -> bool:
+    """Whether a source is asked for a month by its site's clock, which need not be the outlet's."""
+    return isinstance(source, Feed) and "{month}" in (source.window or "")
 
 
 def _is_archive(source: Source | None) -> bool:
@@ -116,45 +123,53 @@ class PastReading(Reading):
     def __init__(self, journey: "OutletBackfill", part: Slice, *, pauses: bool) -> None:
         super().__init__(journey.spider, None, SeenIn.PAST)
         self.since, self.until = part.start, part.until
+        self.refusal: str | None = None
+        """Why the last request was answered with nothing."""
         self.first_page = part.cursor + 1
         self.max_pages = self.max_undated_pages = MAX_LISTING_PAGES - part.cursor
         self.page_before: list[str] = []
-        """The addresses on the page behind which the reading paused."""
+        """The addresses on the page behind which the reading paused that are on no page before."""
         self._journey = journey
         self._part = part
         self._pauses = pauses
         self._read = 0
 
     async def fetch(self, url: str, *, conditional: bool = False) -> TextResponse | None:
+        await self._journey.give_way()
         self._journey.listing += 1
-        return await super().fetch(url)
+        try:
+            response = await super().fetch(url)
+        except SourceError as error:
+            self.refusal = str(error)
+            raise
+        self._journey.note_answer(self._part)
+        return response
 
     async def offer(self, links: Iterable[Link], page: int | None = None) -> bool:
-        """Take what may lie in the window; whether a page is not wholly before it.
+        """Take what may lie in the backfill's window; whether a page is not wholly before what is
+        read here, and the pages still bring what is new.
 
         Behind a page without dates the reading pauses, until its articles have said how far back
-        it is; so it does where the daily crawl wants the outlet."""
+        it is."""
         own = self._own(links)
         known = await self._journey.dates([link.url for link in own])
         spans = [self._span(link, known.get(link.url)) for link in own]
+        since, until = self._journey.window  # the site's months need not end when the outlet's do
         inside = [
-            replace(link, published=_middle(span, self.since, self._end))
+            replace(link, published=_middle(span, since, until))
             for link, span in zip(own, spans, strict=True)
-            if not span or (span[1] > self.since and span[0] < self._end)
+            if not span or (span[1] > since and span[0] < until)
         ]
         in_turn = page is not None and page == self.first_page + self._read
         self._read += in_turn
         await self._journey.take(self._part, inside, page if in_turn else None)
         undated = any(link.published is None for link in inside)
-        self.page_before = [link.url for link in own]
-        if page is not None and ((self._pauses and undated) or await self._journey.is_wanted()):
+        self.page_before = self._journey.unseen([link.url for link in own])
+        if page is not None and self._journey.repeats >= REPEATS:
+            return False
+        if page is not None and self._pauses and undated:
             raise PausedError
         return not spans or not all(span and span[1] <= self.since for span in spans)
-
-    @property
-    def _end(self) -> datetime:
-        assert self.until
-        return self.until
 
     def _span(self, link: Link, known: datetime | None) -> Span | None:
         """When `link` was published, as far as is known: a moment, or the day or month that its
@@ -191,13 +206,19 @@ class OutletBackfill:
         self._places = asyncio.Semaphore(AT_A_TIME)
         self._failed: set[str] = set()
         self._pages = 0
-        self._window: Span | None = None
+        self.ended = False
+        """Whether it came to its end, with errors or without."""
+        self.repeats = 0
+        """How many pages in a row have listed nothing that the slice's others had not."""
+        self.window: Span
         self._budget: int | None = None
         self._pending = 0
         self._slices_left: int | None = None
         self._slices_read = self._links_taken = 0
         self._listing_seconds = self._page_seconds = 0.0
         self._page_before: list[str] = []
+        self._seen: set[str] = set()  # on the pages of the slice
+        self._answered: set[tuple[str, datetime]] = set()
         self._looked = 0.0
 
     def trip(self) -> Trip:
@@ -211,8 +232,12 @@ class OutletBackfill:
             await crawl.begin()
             async for request in self._go_back():
                 yield request
+            self.ended = True
         except (UnreachableError, WaitError) as problem:
             crawl.failed(str(problem))
+        except Exception as problem:
+            logger.exception("the past of %s", self.spider.name)
+            crawl.failed(in_words(problem))
 
     async def _go_back(self) -> AsyncIterator[scrapy.Request]:
         crawl = self.spider.crawl
@@ -224,7 +249,8 @@ class OutletBackfill:
         slices = await crawl.store(backfills.unfinished, self._id, self.spider.name)
         slices.sort(key=self._order)
         self._slices_left = len(slices)
-        self._window = await crawl.store(backfills.window, self._id, self.spider.name)
+        days = backfill.start.date(), (backfill.until - timedelta(days=1)).date()
+        self.window = window_of(*days, self.spider.outlet.zone)
         async for request in self._fetch():  # what an earlier run left
             yield request
         for part in slices:
@@ -232,7 +258,7 @@ class OutletBackfill:
                 await crawl.store(backfills.end, part, None, self._unreachable)
                 self._slices_left -= 1
                 continue
-            self._page_before = []
+            self._page_before, self._seen, self.repeats = [], set(), 0
             ended = False
             while not (ended or self._is_spent()):
                 ended = await self._read(part)
@@ -244,10 +270,17 @@ class OutletBackfill:
             yield request
         if self._is_spent():
             crawl.remark(f"its budget of {backfill.max_pages} pages is spent")
+        elif refusal := await crawl.store(backfills.refusal, self._id, self.spider.name):
+            crawl.failed(f"none of its listings could be read: {refusal}")
 
-    def _order(self, part: Slice) -> tuple[float, int]:
+    def _order(self, part: Slice) -> tuple[bool, bool, float, int]:
+        """The living sources first, and those that can be asked for a month: what an archive or a
+        search would list is known then."""
         source = self._sources.get(part.source)
-        return -part.until.timestamp(), _cost(source) if source else 0
+        if source is None:
+            return False, False, 0.0, 0
+        at_once = not is_monthly(source)
+        return _is_archive(source), at_once, -part.until.timestamp(), _cost(source)
 
     # --- listings ---------------------------------------------------------------------------------
 
@@ -286,14 +319,17 @@ class OutletBackfill:
             logger.exception("%s of %s", part.source, self.spider.name)
             await self._end(part, in_words(problem))
         else:
-            await self._end(part)
+            # what answers nothing here may do so elsewhere: see storage.backfills
+            heard = part.listed or (part.source, part.start) in self._answered
+            await self._end(part, None if heard else reading.refusal, final=True)
         return True
 
     async def _has_passed(self, part: Slice) -> bool:
-        """Whether all of the page behind which the reading paused lies before the window, now that
-        its articles have been fetched."""
+        """Whether most of the page behind which the reading paused lies before the window, now that
+        its articles have been fetched, and nothing of it later; an old one may be pinned there."""
         known = (await self.dates(self._page_before)).values()
-        return bool(known) and all(published < part.start for published in known)
+        most = 2 * len(known) > len(self._page_before)
+        return most and all(published < part.start for published in known)
 
     async def _end(self, part: Slice, error: str | None = None, *, final: bool = False) -> None:
         """Note that a slice has been read to its end, or failed: then it is tried again when the
@@ -319,8 +355,23 @@ class OutletBackfill:
         self._pending += len(discovery.new)
         self._links_taken += len(discovery.new)
 
-    async def is_wanted(self) -> bool:
-        """Whether to give way to the daily crawl."""
+    def unseen(self, addresses: Sequence[str]) -> list[str]:
+        """Those of a page's `addresses` that are on no page of the slice before it."""
+        unseen = [url for url in addresses if url not in self._seen]
+        self._seen.update(unseen)
+        self.repeats = 0 if unseen else self.repeats + bool(addresses)
+        return unseen
+
+    def note_answer(self, part: Slice) -> None:
+        """Note that a slice's source answered."""
+        self._answered.add((part.source, part.start))
+
+    async def give_way(self) -> None:
+        """Let the daily crawl go first where it waits. No page may be under way."""
+        if await self._is_wanted():
+            await self.spider.crawl.give_way()
+
+    async def _is_wanted(self) -> bool:
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return False
         self._looked = time.monotonic()
@@ -341,6 +392,9 @@ class OutletBackfill:
             for link in await crawl.claimed(pending):
                 began = time.monotonic()
                 await self._places.acquire()
+                if self._is_spent() or await self._is_wanted():
+                    self._places.release()
+                    break
                 self._pages += 1
                 yield scrapy.Request(
                     link.address,
@@ -349,8 +403,6 @@ class OutletBackfill:
                     cb_kwargs={"link": link},
                 )
                 self._page_seconds += time.monotonic() - began
-                if self._is_spent() or await self.is_wanted():
-                    break
             for _ in range(AT_A_TIME):
                 await self._places.acquire()
             for _ in range(AT_A_TIME):
@@ -396,8 +448,7 @@ class OutletBackfill:
         return Kept(replace(outcome, published=published), examination)
 
     def _is_outside(self, published: datetime) -> bool:
-        window = self._window
-        return window is not None and not window[0] <= published < window[1]
+        return not self.window[0] <= published < self.window[1]
 
     async def _date_of(self, response: Response, link: Link) -> datetime | None:
         page = page_of(response)

@@ -111,7 +111,7 @@ class Reading:
     def _own(self, links: Iterable[Link]) -> list[Link]:
         """Those of `links` that are the outlet's; what is left out is counted."""
         listed = list(links)
-        own = [at_home(link, self.outlet) for link in listed if self.outlet.publishes(link.url)]
+        own = [at_home(link, self.outlet) for link in listed if self.outlet.has(link.url)]
         self.listed += len(listed)
         self.own += len(own)
         self._spider.crawl.drop({"of another site": len(listed) - len(own)})
@@ -167,11 +167,11 @@ async def read_source(
 def at_home(link: Link, outlet: Outlet) -> Link:
     """`link` on the outlet's main domain, where it is on a twin of it; what an archive keeps stays
     where it is."""
-    there = urls.host(link.url)
-    if there not in [urls.host(f"https://{twin}/") for twin in outlet.twins]:
+    url, here = urlsplit(link.url), urlsplit(outlet.url("/"))
+    there, home = url.netloc, urls.host(outlet.url("/"))
+    if there == home or there not in outlet.hosts:
         return link
-    here = urlsplit(outlet.url("/"))
-    url = urlsplit(link.url)._replace(netloc=urls.host(outlet.url("/")))
+    url = url._replace(netloc=home)
     address = urlsplit(link.address)
     if urls.host(link.address) == there:
         address = address._replace(scheme=here.scheme, netloc=here.netloc)

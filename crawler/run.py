@@ -131,8 +131,7 @@ class _Run:
                 _update(report, crawler)
                 report.seconds = time.monotonic() - began
             task.result()
-            finished = crawler.stats and crawler.stats.get_value("finish_reason") == "finished"
-            report.state = "stopped" if self._stopping and not finished else "done"
+            report.state = "done" if _came_to_its_end(crawler) else "stopped"
 
     def stop(self) -> None:
         self._stopping = True
@@ -143,6 +142,12 @@ def _is_running(crawler: Crawler) -> bool:
         return bool(crawler.engine and crawler.engine.running)
     except RuntimeError:  # it has none yet
         return False
+
+
+def _came_to_its_end(crawler: Crawler) -> bool:
+    finished = crawler.stats and crawler.stats.get_value("finish_reason") == "finished"
+    journey = getattr(crawler.spider, "journey", None)
+    return bool(finished and (journey is None or journey.ended))
 
 
 def _update(report: OutletReport, crawler: Crawler) -> None:

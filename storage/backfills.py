@@ -147,16 +147,6 @@ def unfinished(session: Session, backfill_id: int, outlet: str) -> list[Slice]:
     return rows
 
 
-def window(session: Session, backfill_id: int, outlet: str) -> Window | None:
-    """The window that the slices of `outlet` make; None where it has none."""
-    start, until = session.execute(
-        select(func.min(Slice.start), func.max(Slice.until)).where(
-            Slice.backfill_id == backfill_id, Slice.outlet == outlet
-        )
-    ).one()
-    return (start, until) if start else None
-
-
 def take(
     session: Session, part: Slice, found: Sequence[Link], page: int | None, now: datetime
 ) -> Discovery:
@@ -177,8 +167,35 @@ def take(
 
 
 def end(session: Session, part: Slice, finished: datetime | None, error: str | None) -> None:
-    """Note how the reading of a slice's listing ended: with None it is to be tried again."""
+    """Note how the reading of a slice's listing ended: without `finished` it is to be tried again;
+    with both, nothing is there."""
     _change(session, part, finished=finished, error=error)
+
+
+def is_read(session: Session, backfill_id: int) -> bool:
+    """Whether the listing of each slice has been read to its end, or failed."""
+    query = select(Slice.outlet).where(
+        Slice.backfill_id == backfill_id, Slice.finished.is_(None), Slice.error.is_(None)
+    )
+    return session.scalar(query.limit(1)) is None
+
+
+def unreached(parts: Sequence[Slice]) -> list[Slice]:
+    """Those of an outlet's slices whose listing could not be read. A source that has nothing for
+    one month but answers for another was read."""
+    answering = {part.source for part in parts if part.finished and not part.error}
+    return [
+        part for part in parts if part.error and not (part.finished and part.source in answering)
+    ]
+
+
+def refusal(session: Session, backfill_id: int, outlet: str) -> str | None:
+    """Why none of the outlet's listings could be read; None where one was."""
+    parts = slices(session, backfill_id, outlet)
+    failed = unreached(parts)
+    if not failed or len(failed) < len(parts):
+        return None
+    return f"{failed[0].source}: {failed[0].error}"
 
 
 def _change(session: Session, part: Slice, **values: object) -> None:
@@ -210,6 +227,12 @@ def outlets_left(session: Session, backfill_id: int) -> list[str]:
     slices = select(Slice.outlet).where(Slice.backfill_id == backfill_id, Slice.finished.is_(None))
     waiting = select(Row.outlet).where(Row.backfill_id == backfill_id, Row.state == State.PENDING)
     return sorted(session.scalars(slices.union(waiting)))
+
+
+def reaching(session: Session, backfill_id: int) -> set[str]:
+    """The outlets of which something reaches back."""
+    query = select(Slice.outlet).where(Slice.backfill_id == backfill_id).distinct()
+    return {*session.scalars(query)}
 
 
 def pending(session: Session, backfill_id: int, outlet: str) -> int:
@@ -313,7 +336,8 @@ def _marked(month: Month, all_: Sequence[Month], parts: Sequence[Slice]) -> Mont
     mark = None
     others = [other for other in all_ if other is not month and other.listed]
     over = [part for part in parts if part.start < month.until and part.until > month.start]
-    if all(part.error for part in over):
+    missed = unreached(parts)
+    if all(part in missed for part in over):
         mark = Mark.UNREACHED
     elif not all(part.finished or part.error for part in over):
         mark = None  # it may still come

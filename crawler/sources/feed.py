@@ -2,9 +2,10 @@
 
 import re
 from calendar import timegm
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from time import struct_time
 from typing import Any
@@ -14,6 +15,7 @@ import feedparser
 
 from crawler.outlet import WIB, WIT, WITA
 from crawler.sources.reader import PAST_THE_END, Reader, SourceError, make_links, read_back
+from crawler.sources.window import next_month
 from crawler.sources.xml import refuse_entities
 from storage.links import Link
 
@@ -47,10 +49,11 @@ class Feed:
 
     async def read(self, reader: Reader) -> None:
         if reader.until and self.window:
-            await read_back(reader, self._in_window(reader, self.window, reader.until))
+            await self._read_window(reader, self.window, reader.until)
             return
         if reader.until and reader.first_page == 1:
-            reader.first_page = await self._first_page(reader, reader.until)
+            page_at = partial(self._page, reader)
+            reader.first_page = await _first_page(page_at, reader.until)
         await read_back(reader, self._pages(reader))
 
     async def _pages(self, reader: Reader) -> AsyncIterator[Sequence[Link]]:
@@ -70,42 +73,10 @@ class Feed:
             path = self.pages and self.pages.format(page=page, start=start)
         return await _fetch(reader, path, conditional=page == 1) if path else None
 
-    async def _first_page(self, reader: Reader, until: datetime) -> int:
-        """The page on which a backfill's window begins, or one before it: pages ahead are looked at
-        in doubling steps until one reaches the window, then the gap is halved."""
-
-        first: list[Link] | None = None
-
-        async def is_newer(page: int) -> bool:
-            nonlocal first
-            try:
-                links = await self._page(reader, page)
-            except SourceError as error:
-                if page == 1 or error.status not in PAST_THE_END:
-                    raise
-                return False
-            if page > 1 and links == first:  # it knows no pages
-                return False
-            first = links if page == 1 else first
-            dates = sorted(link.published for link in links or () if link.published)
-            return len(dates) > 1 and dates[1] >= until  # the oldest one may be a sticky post
-
-        newer, reached = 0, 1
-        while reached <= MAX_LEAP and await is_newer(reached):
-            newer, reached = reached, reached * 2
-        while reached - newer > 1:
-            middle = (newer + reached) // 2
-            if await is_newer(middle):
-                newer = middle
-            else:
-                reached = middle
-        return max(newer, 1)
-
-    async def _in_window(
-        self, reader: Reader, window: str, until: datetime
-    ) -> AsyncIterator[Sequence[Link]]:
+    async def _read_window(self, reader: Reader, window: str, until: datetime) -> None:
         since = reader.since.astimezone(reader.outlet.zone)
-        for page in count(reader.first_page):
+
+        async def page_at(page: int) -> list[Link] | None:
             path = window.format(
                 since=_rfc3339(since),
                 until=_rfc3339(until),
@@ -114,17 +85,59 @@ class Feed:
                 page=page,
                 start=(page - 1) * self.window_per_page + 1,
             )
-            try:
-                links = await _fetch(reader, path)
-            except SourceError as error:
-                if error.status not in PAST_THE_END:
-                    raise
-                return  # so WordPress answers where there is nothing
-            if not links:
-                return
-            yield links
-            if "{page}" not in window and "{start}" not in window:
-                return
+            return await _fetch(reader, path)
+
+        async def pages() -> AsyncIterator[Sequence[Link]]:
+            for page in count(reader.first_page):
+                links = await page_at(page)
+                if not links:
+                    return
+                yield links
+                if "{page}" not in window and "{start}" not in window:
+                    return
+
+        try:
+            ends_early = until < next_month(since.replace(day=1))
+            if "{month}" in window and "{page}" in window and ends_early and reader.first_page == 1:
+                reader.first_page = await _first_page(page_at, until)
+            await read_back(reader, pages())
+        except SourceError as error:
+            if error.status not in PAST_THE_END:  # so WordPress answers where there is nothing
+                raise
+
+
+async def _first_page(
+    page_at: Callable[[int], Awaitable[list[Link] | None]], until: datetime
+) -> int:
+    """The page on which a backfill's window begins, or one before it: pages ahead are looked at in
+    doubling steps until one reaches the window, then the gap is halved."""
+
+    first: list[Link] | None = None
+
+    async def is_newer(page: int) -> bool:
+        nonlocal first
+        try:
+            links = await page_at(page)
+        except SourceError as error:
+            if page == 1 or error.status not in PAST_THE_END:
+                raise
+            return False
+        if page > 1 and links == first:  # it knows no pages
+            return False
+        first = links if page == 1 else first
+        dates = sorted(link.published for link in links or () if link.published)
+        return len(dates) > 1 and dates[1] >= until  # the oldest one may be a sticky post
+
+    newer, reached = 0, 1
+    while reached <= MAX_LEAP and await is_newer(reached):
+        newer, reached = reached, reached * 2
+    while reached - newer > 1:
+        middle = (newer + reached) // 2
+        if await is_newer(middle):
+            newer = middle
+        else:
+            reached = middle
+    return max(newer, 1)
 
 
 async def _fetch(reader: Reader, path: str, *, conditional: bool = False) -> list[Link] | None:

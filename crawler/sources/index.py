@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from crawler.sources.pages import at_page, has_pages
 from crawler.sources.reader import Reader, SourceError, read_back
 from crawler.sources.shape import article_links
 from storage.links import Link
@@ -12,7 +13,8 @@ from storage.links import Link
 @dataclass(frozen=True, slots=True)
 class Index:
     """Front pages, sections, archives at `paths`, whose articles are told by their shape (see
-    `crawler.sources.shape`). A path with {page} (1 and up) is read back page by page."""
+    `crawler.sources.shape`). A path with {page} (1 and up) or {index} (0 and up) is read back page
+    by page."""
 
     paths: tuple[str, ...] = ("/",)
 
@@ -32,9 +34,9 @@ class Index:
 
 
 async def _pages(reader: Reader, path: str) -> AsyncIterator[Sequence[Link]]:
-    numbered = "{page}" in path
+    numbered = has_pages(path)
     for page in count(reader.first_page if numbered else 1):
-        url = reader.outlet.url(path.format(page=page))
+        url = reader.outlet.url(at_page(path, page))
         response = await reader.fetch(url, conditional=page == 1)
         if response is None:
             return

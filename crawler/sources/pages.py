@@ -1,4 +1,7 @@
-"""Pages for readers that list articles: the site's own search, archives, and archives by date."""
+"""Pages for readers that list articles: the site's own search, archives, and archives by date.
+
+A path has {page} where its pages are counted from 1, {index} where they are from 0, as Drupal's.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,14 +24,19 @@ if TYPE_CHECKING:
 # a quarter of the findings never say "netral"
 TERMS = ("netralitas", "netral", "bawaslu", "kampanye", "pilkada", "pemilu", "politik praktis")
 
+# as most sites write their tags
+TAGS = ("netralitas-asn", "netralitas", "bawaslu", "politik-praktis", "kampanye", "pilkada")
+BY_SHAPE = ""  # for a selector: the links that look like articles (crawler.sources.shape)
+
 LinksOf = Callable[["TextResponse"], Awaitable[list[Link]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The site's search: `path` with {term} and, where it has pages, {page} (1 and up). `hits` is a
-    CSS selector of the links to the articles found, and only those: an empty search may still show
-    others. Without `hits` the answer is a feed, as that of WORDPRESS_SEARCH."""
+    """The site's search, or its tags: `path` with {term} and, where it has pages, {page}. `hits` is
+    a CSS selector of the links to the articles found, and only those: an empty search may still
+    show others; or BY_SHAPE. Without `hits` the answer is a feed, as that of WORDPRESS_SEARCH. A
+    term that the site has no page for finds nothing, unless it has one for none of them."""
 
     path: str
     hits: str | None
@@ -42,19 +50,30 @@ class Search:
 
     async def read(self, reader: Reader) -> None:
         links_of = _feed(reader) if self.hits is None else _html(reader, self.hits)
+        unknown = None
+        answered = False
         for term in self.terms:
             path = self.path.replace("{term}", quote_plus(term))
-            await read_back(reader, _pages(reader, path, links_of, reader.first_page))
+            try:
+                await read_back(reader, _pages(reader, path, links_of, reader.first_page))
+                answered = True
+            except SourceError as error:
+                if error.status not in PAST_THE_END:
+                    raise
+                unknown = error
+        if unknown and not answered:
+            raise unknown
 
 
 # by date: WordPress would otherwise give those first that have the term in their title
 WORDPRESS_SEARCH = Search("/?s={term}&feed=rss2&orderby=date&order=desc&paged={page}", hits=None)
+WORDPRESS_TAGS = Search("/tag/{term}/feed/?paged={page}", hits=None, terms=TAGS)
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Index pages, the newest articles first: `path` with {page} (1 and up). `links` is a CSS
-    selector of the links to the articles."""
+    """Index pages, the newest articles first: `path` with {page}. `links` is a CSS selector of the
+    links to the articles."""
 
     path: str
     links: str
@@ -79,9 +98,9 @@ class Archive:
 @dataclass(frozen=True, slots=True)
 class DateArchive:
     """Listings of one day each, or of one month where `path` has no {day}: `path` with {year},
-    {month} and {day} (with leading zeros) and, where it has pages, {page} (1 and up). `links` is a
-    CSS selector of the links to the articles; without it they are told by their shape. A listing
-    that is not there is empty."""
+    {month} and {day} (with leading zeros) and, where it has pages, {page}. `links` is a CSS
+    selector of the links to the articles; without it they are told by their shape. A listing that
+    is not there is empty."""
 
     path: str
     links: str | None = None
@@ -91,14 +110,14 @@ class DateArchive:
         return f"date archive {self.path}"
 
     async def read(self, reader: Reader) -> None:
-        for number, day in enumerate(self._days(reader), 1):
-            if number < reader.first_page:
-                continue
-            path = self.path
-            for field, code in (("{year}", "%Y"), ("{month}", "%m"), ("{day}", "%d")):
-                path = path.replace(field, day.strftime(code))
-            await self._read_listing(reader, path)
-            await reader.offer((), number)
+        days = list(self._days(reader))
+        if len(days) == 1:  # its pages are those that a backfill goes on behind
+            await self._read_listing(reader, days[0], numbered=True)
+            return
+        for number, day in enumerate(days, 1):
+            if number >= reader.first_page:
+                await self._read_listing(reader, day, numbered=False)
+                await reader.offer((), number)
 
     def _days(self, reader: Reader) -> Iterator[datetime]:
         """The days of the reader's window, the newest first, or the beginnings of its months."""
@@ -113,14 +132,26 @@ class DateArchive:
             yield day
             day -= timedelta(days=1)
 
-    async def _read_listing(self, reader: Reader, path: str) -> None:
-        last: Sequence[Link] = ()
+    async def _read_listing(self, reader: Reader, day: datetime, *, numbered: bool) -> None:
+        """Read the pages of one listing, until one has nothing new: some sites answer any page."""
+        path = self.path
+        for field, code in (("{year}", "%Y"), ("{month}", "%m"), ("{day}", "%d")):
+            path = path.replace(field, day.strftime(code))
+        first = reader.first_page if numbered else 1
+        known: set[str] = set()
+        number = first
         try:
-            async for links in _pages(reader, path, _html(reader, self.links), 1):
-                if not links or links == last:
+            async for links in _pages(reader, path, _html(reader, self.links or BY_SHAPE), first):
+                addresses = {link.url for link in links}
+                if addresses <= known:
                     return
-                await reader.offer(links)
-                last = links
+                if not await reader.offer(links, number if numbered else None) and numbered:
+                    return
+                known |= addresses
+                number += 1
+                if number - first >= reader.max_pages:
+                    reader.left_out("on pages of a listing beyond the last that is read")
+                    return
         except SourceError as error:
             if error.status not in PAST_THE_END:
                 raise
@@ -130,11 +161,21 @@ async def _pages(
     reader: Reader, path: str, links_of: LinksOf, first: int
 ) -> AsyncIterator[list[Link]]:
     for page in count(first):
-        response = await reader.fetch(reader.outlet.url(path.replace("{page}", str(page))))
+        response = await reader.fetch(reader.outlet.url(at_page(path, page)))
         assert response  # it was not asked conditionally
         yield await links_of(response)
-        if "{page}" not in path:
+        if not has_pages(path):
             return
+
+
+def has_pages(path: str) -> bool:
+    """Whether a listing's path leads to further pages."""
+    return "{page}" in path or "{index}" in path
+
+
+def at_page(path: str, page: int) -> str:
+    """The path of a listing's page number `page`, from 1 on."""
+    return path.replace("{page}", str(page)).replace("{index}", str(page - 1))
 
 
 def _feed(reader: Reader) -> LinksOf:
@@ -142,9 +183,9 @@ def _feed(reader: Reader) -> LinksOf:
     return lambda page: reader.parse(feed_links, page.body, page.url, reader.outlet.zone)
 
 
-def _html(reader: Reader, selector: str | None) -> LinksOf:
+def _html(reader: Reader, selector: str) -> LinksOf:
     """Reads the links that fit `selector`, or those that look like articles."""
-    if selector is None:
+    if selector == BY_SHAPE:
         return lambda page: reader.parse(article_links, page.text, page.url)
     return lambda page: reader.parse(_links, page.text, page.url, selector)
 

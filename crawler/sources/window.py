@@ -1,7 +1,7 @@
 """Windows of the past: what an address says about when its articles are from."""
 
 import re
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,12 @@ _IN_NAME = re.compile(
 
 Span = tuple[datetime, datetime]
 """When something begins, and when it has ended."""
+
+
+def window_of(first: date, last: date, zone: ZoneInfo) -> Span:
+    """From the beginning of the day `first` to the end of the day `last` in `zone`."""
+    following = last + timedelta(days=1)
+    return datetime.combine(first, time.min, zone), datetime.combine(following, time.min, zone)
 
 
 def span_of_article(url: str, zone: ZoneInfo) -> Span | None:
