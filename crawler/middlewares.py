@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -37,6 +38,15 @@ logger = logging.getLogger(__name__)
 
 MAX_CRAWL_DELAY_SECONDS = 60
 MAX_ROBOTS_BYTES = 500 * 1024  # RFC 9309, 2.5
+ROBOTS_SECONDS = 24 * 3600.0  # so long the rules stand; RFC 9309, 2.4
+
+
+class ElsewhereError(ForbiddenError):
+    """A page of the outlet leads to another site."""
+
+
+class DisallowedError(ForbiddenError):
+    """The site's robots.txt forbids it."""
 
 
 def is_public(address: str) -> bool:
@@ -86,7 +96,7 @@ class OwnSite:
 
     def process_request(self, request: Request) -> None:
         if self.outlet and not (self.outlet.owns(request.url) or is_allowed(request)):
-            raise ForbiddenError(f"it leads to another site: {request.url}")
+            raise ElsewhereError(f"it leads to another site: {request.url}")
 
 
 class PrivateAddresses:
@@ -143,21 +153,23 @@ class Robots(RobotsTxtMiddleware):
     """robots.txt as RFC 9309 has it, from the very first request on.
 
     Scrapy's own (2.14.2 to 2.19.0) lets requests through that queue up while robots.txt is being
-    fetched, and all of them where it answers 5xx; and it does not apply Crawl-delay.
+    fetched, and all of them where it answers 5xx; it keeps the rules for as long as a crawl takes,
+    which may be weeks; and it does not apply Crawl-delay.
     """
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self._rules: dict[str, asyncio.Task[RobotParser | None]] = {}
+        self._rules: dict[str, tuple[float, asyncio.Task[RobotParser | None]]] = {}
 
     async def robot_parser(self, request: Request) -> RobotParser | None:
         parts = urlparse_cached(request)
-        if parts.netloc not in self._rules:
+        asked, task = self._rules.get(parts.netloc, (-inf, None))
+        if task is None or monotonic() - asked > ROBOTS_SECONDS:
             url = f"{parts.scheme}://{parts.netloc}/robots.txt"
             task = asyncio.create_task(self._fetch(url))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._rules[parts.netloc] = task
-        return await asyncio.shield(self._rules[parts.netloc])
+            self._rules[parts.netloc] = monotonic(), task
+        return await asyncio.shield(task)
 
     async def _fetch(self, url: str) -> RobotParser | None:
         request = Request(
@@ -169,10 +181,11 @@ class Robots(RobotsTxtMiddleware):
         assert self.crawler.engine
         try:
             response = await self.crawler.engine.download_async(request)
-        except (IgnoreRequest, Exception) as error:  # noqa: BLE001
-            raise UnreachableError(f"unreachable: {in_words(error)}") from None
+        except (IgnoreRequest, Exception) as error:
+            raise UnreachableError(f"unreachable: {in_words(error)}") from error
         if response.status >= 500 or response.status == 429:
-            raise UnreachableError(f"robots.txt: HTTP {response.status}, so nothing may be fetched")
+            kind = WaitError if response.status == 429 else UnreachableError
+            raise kind(f"robots.txt: HTTP {response.status}, so nothing may be fetched")
         if response.status != 200:
             return None  # there are no rules
         rules: RobotParser = build_from_crawler(
@@ -187,7 +200,7 @@ class Robots(RobotsTxtMiddleware):
         try:
             super().process_request_2(rp, request)
         except IgnoreRequest:
-            raise ForbiddenError("robots.txt forbids it") from None
+            raise DisallowedError("robots.txt forbids it") from None
 
     def _slow_down(self, rules: RobotParser) -> None:
         """Apply Crawl-delay as the least delay of the outlet's slot."""

@@ -166,6 +166,29 @@ def test_an_outlet_leads_nobody_to_an_archive(pantau: Pantau, wayback: Site, arc
     assert not wayback.log
 
 
+def test_an_archive_leads_to_an_outlet_as_any_link_does(
+    pantau: Pantau, wayback: Site, archive: Site
+) -> None:
+    """What its robots.txt forbids is not fetched, and what is, is of today."""
+    pages = {path: f"{archive.url}{path}" for path in ("/berita/1/tutup", "/berita/2/buka")}
+    rows = [["timestamp", "original"], *([STAMP, page] for page in pages.values())]
+    wayback.pages["/cdx/search/cdx"] = json.dumps(rows)
+    for path, page in pages.items():
+        moved = Answer(status=302, headers={"Location": page})
+        wayback.pages[f"/web/{STAMP}id_/{page}"] = moved
+        archive.pages[path] = RELEVANT.format(title="Camat di Buleleng Diperiksa")
+    archive.pages["/robots.txt"] = "User-agent: *\nDisallow: /berita/1/"
+    pantau.outlet("kabar", archive.url, "[{wayback = true}]")
+    report = pantau.crawl("kabar")["kabar"]
+    assert (report["findings"], report["note"]) == (
+        1,
+        f"{wayback.url}/web/{STAMP}id_/{pages['/berita/1/tutup']}: robots.txt forbids it",
+    )
+    assert archive.paths() == ["/berita/2/buka"]
+    (found,) = pantau("findings", "--json").lines()
+    assert datetime.fromisoformat(found["fetched"]) > NOW - timedelta(minutes=1)
+
+
 def test_an_index_that_answers_nonsense_is_an_error(pantau: Pantau, site: Site) -> None:
     answers = [b"<html>busy", b"{}", b"[" * 10**6, b'[["timestamp"], ["1", 2], 3]']
 

@@ -278,6 +278,49 @@ class Many(scrapy.Spider):
 """
 
 
+AGAIN = """
+import asyncio
+import scrapy
+from crawler import middlewares
+
+middlewares.ROBOTS_SECONDS = 0.5
+
+class Again(scrapy.Spider):
+    name = "again"
+
+    async def start(self):
+        yield scrapy.Request("%s/0", callback=self.parse)
+
+    async def parse(self, response):
+        await asyncio.sleep(1)
+        yield scrapy.Request(response.url[:-1] + "1", errback=lambda failure: None)
+"""
+
+
+def test_rules_are_asked_for_anew_after_a_day(pantau: Pantau, site: Site) -> None:
+    site.pages = {
+        "/robots.txt": once(
+            lambda: Answer("User-agent: *\nAllow: /"), Answer("User-agent: *\nDisallow: /")
+        ),
+        "/0": "page",
+        "/1": "page",
+    }
+    run_spider(pantau, AGAIN % site.url)
+    assert paths(site.log) == ["/robots.txt", "/0", "/robots.txt"]
+
+
+def run_spider(pantau: Pantau, code: str) -> str:
+    """What it prints."""
+    spider = pantau.home / "spider.py"
+    pantau.home.mkdir()
+    spider.write_text(code)
+    ran = subprocess.run(
+        [sys.executable, "-m", "scrapy", "runspider", str(spider)],
+        env=pantau.environment, cwd=ROOT, text=True, capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    return ran.stdout
+
+
 def test_none_leaves_while_robots_is_being_fetched(pantau: Pantau, site: Site) -> None:
     """Scrapy's own middleware lets all but the first of them through."""
 
@@ -286,17 +329,11 @@ def test_none_leaves_while_robots_is_being_fetched(pantau: Pantau, site: Site) -
         return Answer("User-agent: *\nDisallow: /3\nDisallow: /4\n")
 
     site.pages = {"/robots.txt": slow_robots, **{f"/{n}": "page" for n in range(8)}}
-    spider = pantau.home / "many.py"
-    pantau.home.mkdir()
-    spider.write_text(SPIDER % site.url)
-    ran = subprocess.run(
-        [sys.executable, "-m", "scrapy", "runspider", str(spider)],
-        env=pantau.environment, cwd=ROOT, text=True, capture_output=True, timeout=60, check=True,
-    )  # fmt: skip
+    printed = run_spider(pantau, SPIDER % site.url)
     robots = next(asked for asked in site.log if asked.path == "/robots.txt")
     others = [asked for asked in site.log if asked.path != "/robots.txt"]
     assert sorted(paths(others)) == ["/0", "/1", "/2", "/5", "/6", "/7"]
     assert min(asked.at for asked in others) >= robots.at + 1
-    answers = [json.loads(line) for line in ran.stdout.splitlines()]
+    answers = [json.loads(line) for line in printed.splitlines()]
     assert sum("robots.txt forbids it" in answer for answer in answers) == 2
     assert len(answers) == 8
