@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -86,7 +87,8 @@ def record(
     before `oldest` are recorded as skipped; those without a date as `undated`. Dates before the web
     or after tomorrow are taken for none; a URL of more than `MAX_URL` bytes is left out. What a
     backfill has yet to fetch the daily crawl takes over, or another backfill; and a backfill
-    (`backfill_id`) what was skipped, as the daily crawl does where it is news.
+    (`backfill_id`) what was skipped, as the daily crawl does where it is news. What is still on its
+    own site is not fetched from an archive.
     """
     discovery = Discovery()
     if session.get_bind().dialect.name == "postgresql":
@@ -107,6 +109,10 @@ def record(
                 if row is None:
                     fresh.append((link, _first_state(link, oldest, undated)))
                     continue
+                if _is_kept_elsewhere(row.url, row.address) and not _is_kept_elsewhere(
+                    link.url, link.address
+                ):
+                    row.address = link.address
                 is_skipped = row.state == State.SKIPPED
                 is_news = is_skipped and _is_news(row, link, seen_in, known_before, oldest)
                 if seen_in & ~row.seen_in:
@@ -137,6 +143,11 @@ def record(
                 more = {"discovered": now, "seen_in": seen_in, "backfill_id": backfill_id}
                 _insert(session, outlet, fresh, more, discovery)
     return discovery
+
+
+def _is_kept_elsewhere(url: str, address: str) -> bool:
+    """Whether an address is a web archive's, and not on the site of its URL."""
+    return not urlsplit(address).netloc.endswith(urlsplit(url).netloc)
 
 
 def _first_state(link: Link, oldest: datetime | None, undated: State) -> State:
@@ -173,16 +184,16 @@ def redirected(
     backfill_id: int | None = None,
 ) -> Discovery:
     """Note where the link `url`, which is being fetched, led to: `target` counts as listed by what
-    listed `url`, and is news if that is."""
-    seen_in = session.scalar(select(Row.seen_in).where(Row.url == storable(url)))
+    listed `url`, and when, and is news if that is."""
+    origin = session.scalar(select(Row).where(Row.url == storable(url)))
     return record(
         session,
         outlet,
         [target],
-        now=now,
+        now=origin.discovered if origin else now,
         known_before=None,
         oldest=EARLIEST,
-        seen_in=SeenIn(seen_in or 0),
+        seen_in=SeenIn(origin.seen_in if origin else 0),
         backfill_id=backfill_id,
     )
 
@@ -200,7 +211,7 @@ def _is_news(
     published = row.published if row.settled else link.published or row.published
     if published:
         since = oldest or (known_before and known_before - RECENT)
-        was_too_old = not row.settled and row.seen_in & SeenIn.DAILY
+        was_too_old = row.published and not row.settled and row.seen_in & SeenIn.DAILY
         return bool(since and published >= since and not was_too_old)
     is_unread = known_before is None or row.discovered >= known_before
     return seen_in == SeenIn.DAILY or bool(seen_in & SeenIn.DAILY and is_unread)

@@ -1,18 +1,25 @@
 """How much is seen: spare sources, what the daily ones miss, the ledger, twins and copies."""
 
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+from redis import Redis
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from storage.coverage import ARTICLES, estimate
+from crawler import urls
+from storage.coverage import ARTICLES, Coverage, estimate, overall
 from storage.database import open_database
 from storage.models import Crawl, SeenIn, Source, State
-from tests.conftest import Pantau, row
+from storage.seen import Seen
+from tests.conftest import Pantau, RedisServer, row
 from tests.site import Answer, Site, rss, running
-from tests.test_crawl import FILLER, RELEVANT
+from tests.test_crawl import FILLER, RELEVANT, wait_for
 
 NOW = datetime.now(UTC)
 BOTH = '[{feed = "/feed"}]\nspare = [{sitemap = "/sitemap.xml"}]'
@@ -23,13 +30,19 @@ def listed(site: Site, *paths: str) -> str:
     return rss(site, paths, format_datetime(NOW - timedelta(hours=1)))
 
 
-def sitemap(site: Site, *paths: str) -> str:
-    """A sitemap of `paths`, modified two hours ago."""
+def sitemap(site: Site, *paths: str, dated: bool = True) -> str:
+    """A sitemap of `paths`, modified two hours ago, if it is `dated`."""
     when = (NOW - timedelta(hours=2)).isoformat(timespec="seconds")
-    entries = "".join(
-        f"<url><loc>{site.url}{path}</loc><lastmod>{when}</lastmod></url>" for path in paths
-    )
+    modified = f"<lastmod>{when}</lastmod>" if dated else ""
+    entries = "".join(f"<url><loc>{site.url}{path}</loc>{modified}</url>" for path in paths)
     return f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{entries}</urlset>'
+
+
+@pytest.fixture
+def places() -> Iterator[list[Site]]:
+    """Five more sites."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(running()) for _ in range(5)]
 
 
 def fill(site: Site, ordinary: int, relevant: int) -> tuple[list[str], list[str]]:
@@ -57,12 +70,26 @@ def test_a_spare_source_stands_in_for_one_that_fails(pantau: Pantau, site: Site)
     assert "/sitemap.xml" not in site.paths()  # where the feed is well, the spare one is left alone
 
 
-def test_a_crawl_that_saw_nothing_is_no_success(pantau: Pantau, site: Site) -> None:
-    site.pages["/sitemap.xml"] = Answer("closed", 403)
-    pantau.outlet("kabar", site.url, BOTH)
-    crawled = pantau.crawl("kabar")
+def test_a_crawl_that_saw_nothing_is_no_success(pantau: Pantau, places: list[Site]) -> None:
+    """Neither a source that is not there nor one that lists nothing stands in for the feed."""
+    maps = "http://www.sitemaps.org/schemas/sitemap/0.9"
+    news = "http://www.google.com/schemas/sitemap-news/0.9"
+    empty = {
+        "closed": (Answer("closed", 403), BOTH),
+        "map": (f'<urlset xmlns="{maps}"></urlset>', BOTH),
+        "index": (f'<sitemapindex xmlns="{maps}"></sitemapindex>', BOTH),
+        "news": (f'<urlset xmlns="{maps}" xmlns:n="{news}"/>', BOTH),
+        "daily-news": (f'<urlset xmlns="{maps}" xmlns:n="{news}"/>', '[{sitemap="/sitemap.xml"}]'),
+    }
+    catalogue = ""
+    for place, (name, (page, sources)) in zip(places, empty.items(), strict=True):
+        place.pages["/sitemap.xml"] = page
+        catalogue += row(name, place.url, sources)
+    pantau.catalogue(catalogue)
+    crawled = pantau.crawl(*empty)
     assert crawled.ran.code == 1
-    assert crawled["kabar"]["note"] == "feed /feed: HTTP 404"
+    notes = {name: crawled[name]["note"] for name in empty}
+    assert notes == dict.fromkeys(empty, "feed /feed: HTTP 404") | {"daily-news": None}
 
 
 def test_what_the_daily_source_misses_is_crawled_counted_and_shown(
@@ -119,6 +146,89 @@ def test_spare_sources_are_asked_once_a_week(pantau: Pantau, site: Site) -> None
         del site.log[:]
         asked.append((pantau.crawl("kabar")["kabar"]["findings"], "/sitemap.xml" in site.paths()))
     assert asked == [(0, False), (1, True), (0, False), (0, True)]
+
+
+def test_a_check_costs_no_news(pantau: Pantau, places: list[Site]) -> None:
+    """Whatever the spare sources are like, and whichever source lists an article first."""
+    first, busy, gone, moved, _ = places
+    outlets = {"first": first, "busy": busy, "gone": gone, "moved": moved}
+    catalogue = ""
+    for name, place in outlets.items():
+        fillers, findings = fill(place, 2, 2)
+        place.pages["/feed"] = listed(place, *fillers, findings[0])
+        catalogue += row(name, place.url, BOTH)
+    fillers, (old, new) = fill(first, 2, 2)
+    first.pages["/feed"] = rss(first, fillers)
+    first.pages["/sitemap.xml"] = sitemap(first, *fillers, old, new, dated=False)
+    busy.pages["/sitemap.xml"] = Answer("", 429, {"Retry-After": "7200"})
+    moved.pages["/sitemap.xml"] = sitemap(moved, *fillers, "/lama")
+    moved.pages["/lama"] = Answer(status=301, headers={"Location": new})
+    pantau.catalogue(catalogue)
+
+    asked = [part for name in outlets for part in ("--outlet", name)]
+    ran = pantau("crawl", "--check", "--json", *asked)
+    report = {report["outlet"]: report for report in ran.json()["outlets"]}
+    assert {name: report[name]["findings"] for name in outlets} == {
+        "first": 0, "busy": 1, "gone": 1, "moved": 2,
+    }  # fmt: skip
+    assert ran.code == 1
+    assert "left alone for 7200 s" in report["busy"]["note"]
+    assert busy.paths()[-1] == "/sitemap.xml", "the articles come first"
+    assert (report["moved"]["missed"], report["moved"]["links"]) == (1, 3 + 3)
+
+    ledger = {row["outlet"]: row for row in pantau("coverage", "--json").json()["outlets"]}
+    measured = {name for name, row in ledger.items() if row["articles"]}
+    assert measured == {"first", "moved"}, "the others' spare sources told nothing"
+    seen = ledger["moved"]["articles"]
+    assert (seen["daily"], seen["others"], seen["both"]) == (3, 3, 2)
+
+    # the check is not due again; and what only the sitemap had is in the feed now
+    engine = open_database(f"sqlite:///{pantau.home / 'pantau.db'}")
+    with Session(engine) as session, session.begin():
+        session.execute(update(Crawl).values(started=NOW - timedelta(days=8)))
+    first.pages["/feed"] = rss(first, [new, *fillers])
+    del busy.log[:], gone.log[:], first.log[:]
+    again = pantau.crawl("first", "busy", "gone")
+    assert (again.ran.code, again["first"]["findings"]) == (0, 1)
+    assert not [place for place in (busy, gone, first) if "/sitemap.xml" in place.paths()]
+
+
+def test_the_daily_crawl_waits_for_a_backfill_that_is_slow(pantau: Pantau, site: Site) -> None:
+    """Longer than for one that may have died: the lease is of 2 s."""
+    began = []
+
+    def slow(_: BaseHTTPRequestHandler) -> Answer:
+        began.append(time.monotonic())
+        time.sleep(6)
+        return Answer(RELEVANT.format(title="Camat Diperiksa Bawaslu"))
+
+    _, (past, news) = fill(site, 0, 2)
+    site.pages["/sitemap.xml"] = sitemap(site, past)
+    site.pages["/feed"] = listed(site, news)
+    site.pages[past] = slow
+    pantau.outlet("kabar", site.url, BOTH)
+    start, last = (f"{NOW - timedelta(days=days):%Y-%m-%d}" for days in (4, 2))
+    past_ = pantau.start("backfill", "--outlet", "kabar", "--from", start, "--to", last)
+    wait_for(lambda: bool(began), seconds=30)
+    report = pantau.crawl("kabar")["kabar"]
+    assert (report["findings"], report["errors"], report["note"]) == (1, 0, None)
+    past_.communicate(timeout=60)
+    assert time.monotonic() - began[0] > 6
+
+
+def test_what_another_outlet_has_in_hand_is_counted(
+    pantau: Pantau, site: Site, redis_server: RedisServer
+) -> None:
+    fillers, _ = fill(site, 2, 0)
+    site.pages["/feed"] = listed(site, *fillers)
+    pantau.set(redis_url=redis_server.url, max_source_pages=1)
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    taken = urls.canonical(site.url + fillers[0])
+    assert taken
+    Seen(Redis.from_url(redis_server.url), list).claim([taken], "lain", 60)
+    assert pantau.crawl("kabar")["kabar"]["fetched"] == 1
+    (outlet,) = pantau("coverage", "--json").json()["outlets"]
+    assert outlet["dropped"]["being fetched for another outlet"] == 1
 
 
 def test_every_link_is_accounted_for(pantau: Pantau, site: Site) -> None:
@@ -190,10 +300,10 @@ def test_the_first_crawl_is_old_news(pantau: Pantau, site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("daily", "others", "both", "total"),
-    [(60, 50, 30, 99.4), (10, 10, 10, 10.0), (0, 3, 0, 3.0), (5, 0, 0, 5.0)],
+    [(60, 50, 30, 99.4), (10, 10, 10, 10.0), (0, 3, 0, 3.0), (52, 2, 2, 52.0)],
 )
 def test_capture_and_recapture(daily: int, others: int, both: int, total: float) -> None:
-    """The totals are those of Chapman's formula, by hand."""
+    """The totals are those of Chapman's formula, by hand; so are Wilson's intervals."""
     sights = {
         (SeenIn.DAILY, State.GATED): daily - both,
         (SeenIn.SPARE, State.FOUND): others - both,
@@ -204,8 +314,32 @@ def test_capture_and_recapture(daily: int, others: int, both: int, total: float)
     said = estimate(sights, ARTICLES, SeenIn.SPARE)
     assert said
     assert (said.daily, said.others, said.both, said.total) == (daily, others, both, total)
+    intervals = {60: (0.462, 0.724), 10: (0.722, 1), 0: (0, 0), 52: (0.342, 1)}
+    assert (said.low, said.high) == intervals[daily]
     assert said.low <= said.share <= said.high
 
 
-def test_nothing_seen_is_no_estimate() -> None:
+def test_where_the_others_saw_nothing_is_no_estimate() -> None:
     assert estimate({}, ARTICLES, SeenIn.SPARE) is None
+    assert estimate({(SeenIn.DAILY, State.GATED): 52}, ARTICLES, SeenIn.SPARE) is None
+
+
+def test_the_estimate_over_all_is_as_sure_as_its_parts() -> None:
+    def outlet(name: str, daily: int, others: int, both: int) -> Coverage:
+        sights = {
+            (SeenIn.DAILY, State.GATED): daily - both,
+            (SeenIn.SPARE, State.GATED): others - both,
+            (SeenIn.DAILY | SeenIn.SPARE, State.GATED): both,
+        }
+        return Coverage(name, articles=estimate(sights, ARTICLES, SeenIn.SPARE))
+
+    unsure = overall([outlet("a", 52, 2, 2)]).articles
+    assert unsure
+    assert (unsure.share, unsure.low, unsure.high) == (1, 0.342, 1)
+    all_ = overall([outlet("a", 60, 50, 30), outlet("b", 60, 50, 30), outlet("c", 9, 0, 0)])
+    assert all_.articles
+    assert (all_.articles.daily, all_.articles.total) == (120, 198.8)
+    assert all_.articles.share == 0.604
+    # of two alike, by the root of two surer than one
+    assert all_.articles.low == pytest.approx(0.604 - (0.604 - 0.462) / 2**0.5, abs=0.001)
+    assert all_.articles.high == pytest.approx(0.604 + (0.724 - 0.604) / 2**0.5, abs=0.001)

@@ -18,7 +18,7 @@ from extract.article import Article, Page, Verdict
 from storage import findings, links
 from storage.links import CHUNK, MAX_ATTEMPTS, Discovery, Link, Outcome
 from storage.models import Link as Row
-from storage.models import State
+from storage.models import SeenIn, State
 from tests.storage.conftest import Writing
 
 NOW = datetime(2024, 11, 20, 5, 0, tzinfo=UTC)
@@ -178,6 +178,54 @@ def test_only_findings_are_fetched_again(writing: Writing) -> None:
         assert discovery.changed == []
         assert len(discovery.settled) == 5
         assert pending(session) == []
+
+
+def test_a_finding_of_a_backfill_that_is_modified_is_the_daily_crawls(writing: Writing) -> None:
+    with writing() as session:
+        record(session, link(1), seen_in=SeenIn.PAST, backfill_id=7)
+        find(session, 1)
+        assert record(session, link(1, modified=NOW + HOUR)).changed == [url(1)]
+        assert pending(session) == [url(1)]
+
+
+def test_what_a_spare_source_listed_first_is_news_where_a_daily_one_lists_it(
+    writing: Writing,
+) -> None:
+    first, later = {"oldest": NOW - 7 * DAY}, {"known_before": NOW + DAY}
+    names = "undated", "dated now", "old", "old to the feed", "undated to the feed"
+    undated, dated_now, old, *others = names
+    with writing() as session:
+        dates = dict.fromkeys((old, *others), NOW - 30 * DAY)
+        listed = [link(name, published=dates.get(name)) for name in names]
+        spare = {"seen_in": SeenIn.SPARE, "undated": State.SKIPPED}
+        assert record(session, *listed, **first, **spare).skipped == [url(name) for name in names]
+        for seen_in in (SeenIn.SPARE, SeenIn.SEARCH, SeenIn.STAND_IN):  # they know no better
+            again = record(session, *listed, **later, seen_in=seen_in)
+            assert again.skipped == [url(name) for name in names], seen_in
+        daily = {undated: None, dated_now: NOW, old: dates[old], others[0]: NOW - 30 * DAY}
+        fed = [link(name, published=date) for name, date in daily.items()]
+        discovery = record(session, *fed, link(others[1]), **later)
+        assert discovery.new == [url(undated), url(dated_now)]
+        assert sorted(pending(session)) == sorted([url(undated), url(dated_now)])
+
+
+def test_where_a_link_leads_to_counts_as_listed_by_what_listed_the_link(writing: Writing) -> None:
+    def lead(name: str, target: str) -> list[str]:
+        return links.redirected(session, "kabar", url(name), link(target), now=NOW).new
+
+    with writing() as session:
+        record(session, link("daily"))
+        record(session, link("spare"), seen_in=SeenIn.SPARE)
+        record(session, link("skipped"), seen_in=SeenIn.SPARE, undated=State.SKIPPED)
+        assert lead("daily", "one") == [url("one")]
+        assert lead("spare", "two") == [url("two")]
+        assert lead("daily", "two") == [], "it is known"
+        assert lead("daily", "skipped") == [url("skipped")]
+        assert row(session, "one").seen_in == SeenIn.DAILY
+        assert row(session, "skipped").seen_in == SeenIn.DAILY | SeenIn.SPARE
+        record(session, link("spare again"), seen_in=SeenIn.SPARE)
+        lead("spare again", "three")
+        assert row(session, "three").seen_in == SeenIn.SPARE
 
 
 def test_unread_are_those_that_the_last_complete_reading_cannot_have_seen(
