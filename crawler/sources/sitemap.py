@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 from lxml import etree
 
 from crawler import urls
-from crawler.sources.reader import MAX_LINKS, Reader, SourceError, make_links
+from crawler.sources.reader import MAX_LINKS, Listing, Reader, SourceError, make_links
 from crawler.sources.window import span_of_listing
 from crawler.sources.xml import refuse_entities
 
+_DIGITS = re.compile(r"([0-9]{1,9})")
 MAX_DEPTH = 3
 MAX_BYTES = 50 * 1024 * 1024  # the protocol's own limit for a sitemap (sitemaps.org)
 _NEWS = b"http://www.google.com/schemas/sitemap-news/"  # the namespace of a news sitemap's elements
@@ -38,6 +39,14 @@ class _Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class _Articles:
+    """What a sitemap lists: the links that are not too old, of so many entries."""
+
+    links: Listing
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sitemap:
     """A sitemap at `path`, or an index of sitemaps. What lies before the reading's window is left
     out by its date; an index whose entries have none is read whole each time. A backfill also
@@ -59,23 +68,27 @@ class Sitemap:
         response = await reader.fetch(url, conditional=True)
         if response is None:
             return True
-        is_index, entries = await reader.parse(_parse, response.body, url, reader.outlet.zone)
-        recent = [e for e in entries if not e.latest or e.latest >= reader.since]
-        if not is_index:
-            listed = ((e.url, e.published, e.modified) for e in recent)
-            await reader.offer(make_links(url, listed), page)
+        found = await reader.parse(_parse, response.body, url, reader.outlet.zone, reader.since)
+        if isinstance(found, _Articles):
+            await reader.offer(found.links, page)
             is_quiet = not reader.stands_in and _NEWS in response.body
-            return bool(entries) or is_quiet
+            return found.entries > 0 or is_quiet
+        entries = found
         if any(e.modified is None for e in entries):
             reader.forget(url)  # it stays the same when its sitemaps change
         if depth == MAX_DEPTH:
             raise SourceError(f"its indexes are nested more than {MAX_DEPTH} deep")
+        recent = [e for e in entries if _is_recent(e, reader.since)]
         own = [e for e in recent if reader.outlet.owns(e.url) and not _is_of_others(e.url)]
-        inside = [e for e in own if not _is_outside(e.url, reader)]
+        inside = {e.url for e in own if not _is_outside(e.url, reader)}
         failed = None
-        # a backfill counts the sitemaps of the first index as its pages
+        # a backfill counts the sitemaps of the first index as its pages, in an order that stays
+        # the same while some of them change
+        order = sorted(entries, key=_by_name) if reader.until else _newest_first(entries)
         start = reader.first_page if depth == 1 else 1
-        children = list(enumerate(_newest_first(inside), 1))[start - 1 :]
+        children = [
+            (n, entry) for n, entry in enumerate(order, 1) if n >= start and entry.url in inside
+        ]
         for _ in children[reader.max_pages :]:
             reader.left_out("in sitemaps beyond the last that is read")
         # those that are passed over list something, too
@@ -104,14 +117,24 @@ def _is_outside(url: str, reader: Reader) -> bool:
     return bool(span and reader.until and (span[1] <= reader.since or span[0] >= reader.until))
 
 
+def _is_recent(entry: _Entry, since: datetime) -> bool:
+    return not entry.latest or entry.latest >= since
+
+
+def _by_name(entry: _Entry) -> list[str | int]:
+    """Sorts by address, numbers by their value: what is added later comes last, as a rule."""
+    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(entry.url)]
+
+
 def _newest_first(entries: list[_Entry]) -> list[_Entry]:
     # undated ones are numbered upwards by time: the last is the newest
     early = datetime.min.replace(tzinfo=UTC)
     return sorted(entries, key=lambda e: e.latest or early)[::-1]
 
 
-def _parse(body: bytes, url: str, zone: ZoneInfo) -> tuple[bool, list[_Entry]]:
-    """Whether it is an index, and its entries."""
+def _parse(body: bytes, url: str, zone: ZoneInfo, since: datetime) -> _Articles | list[_Entry]:
+    """The articles that the sitemap at `url` lists, without those before `since`; or, where it is
+    an index, its entries."""
     if body.startswith(b"\x1f\x8b"):
         body = _unpacked(body)
     refuse_entities(body)
@@ -133,7 +156,10 @@ def _parse(body: bytes, url: str, zone: ZoneInfo) -> tuple[bool, list[_Entry]]:
             entries.append(_Entry(location, modified, published))
     if len(entries) > MAX_LINKS:
         raise SourceError(f"it lists more than {MAX_LINKS:,} addresses")
-    return kind == "sitemapindex", entries
+    if kind == "sitemapindex":
+        return entries
+    recent = ((e.url, e.published, e.modified) for e in entries if _is_recent(e, since))
+    return _Articles(make_links(url, recent), len(entries))
 
 
 def _unpacked(body: bytes) -> bytes:
