@@ -6,16 +6,21 @@ order of what they are worth; an outlet that lacks one falls back to the next.
 What is known of each, and whence: WordPress and Blogger from their own documentation; Antara's
 feed and /terkini, Tribun's /index-news and sitemap, Promedia's /indeks-berita (Jawa Pos and Haluan
 run on it too), PRMN's sitemap, Disway's /rss, WahanaNews' /rss and iNews' /feed from the code of
-public crawlers that read them. Suara's, RMOL's and VIVA's regional sites are taken to offer what
+public crawlers that read them, and so the searches of Antara, Jawa Pos, VIVA's Lampung site, Suara,
+iNews and PRMN, and Tribun's tags. Suara's, RMOL's and VIVA's regional sites are taken to offer what
 the chain's main site does; for Bacakoran, Drupal sites and government portals the paths are the
-system's usual ones. `pantau outlets check` tells which an outlet really has.
+system's usual ones. LIKELY_SEARCH is where most sites have one: nobody was seen to read it there,
+so only backfills try. `pantau outlets check` tells which an outlet really has.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crawler.sources import (
+    BY_SHAPE,
+    TAGS,
     WORDPRESS_SEARCH,
+    WORDPRESS_TAGS,
     Archive,
     DateArchive,
     Feed,
@@ -37,6 +42,10 @@ class Platform:
     past: Sequence[Source] = ()
 
 
+LIKELY_SEARCH = Search("/search?q={term}&page={page}", BY_SHAPE)
+TRIBUN_TAGS = Search("/tag/{term}?page={page}", BY_SHAPE, TAGS)
+DRUPAL_SEARCH = Search("/search/node?keys={term}&page={index}", BY_SHAPE)
+
 PLATFORMS = {
     "wordpress": Platform(
         sources=(
@@ -53,7 +62,7 @@ PLATFORMS = {
             Index(),
             WORDPRESS_SEARCH,
         ),
-        past=(DateArchive("/{year}/{month}/page/{page}/"),),
+        past=(DateArchive("/{year}/{month}/page/{page}/"), WORDPRESS_TAGS),
     ),
     "blogger": Platform(
         sources=(
@@ -69,15 +78,17 @@ PLATFORMS = {
     # /berita/ID/slug; the feed holds the last few dozen articles, /terkini goes further back
     "antara": Platform(
         sources=(Feed("/rss/terkini.xml"), Index(("/terkini?page={page}",))),
-        spare=(Sitemap("/sitemap.xml"),),
-        past=(Search("/search?q={term}&page={page}", "a[href*='/berita/']"),),
+        spare=(
+            Sitemap("/sitemap.xml"),
+            Search("/search?q={term}&page={page}", "a[href*='/berita/']"),
+        ),
     ),
     # /YYYY/MM/DD/slug. The main site's feed gives the front page as every article's address; the
     # sitemap is an index of one or more for each section
     "tribun": Platform(
         sources=(Index(("/index-news?page={page}",)),),
         spare=(Sitemap("/sitemap.xml"), Feed("/rss")),
-        past=(DateArchive("/index-news?date={year}-{month}-{day}&page={page}"),),
+        past=(DateArchive("/index-news?date={year}-{month}-{day}&page={page}"), TRIBUN_TAGS),
     ),
     # /kanal/ID/slug
     "promedia": Platform(
@@ -86,65 +97,78 @@ PLATFORMS = {
             Feed("/rss"),
             Sitemap("/sitemap.xml"),
             Index(("/indeks-berita?page={page}", "/")),
+            Search("/search?q={term}&sort=latest&page={page}", "a.latest__link"),
         ),
     ),
     # /kanal/pr-ID/slug: Promedia's system, with the network's numbers
     "prmn": Platform(
         sources=(Archive("/indeks-berita?page={page}", "a[href*='/pr-']"),),
         spare=(Sitemap("/sitemap.xml"), Feed("/rss"), Index()),
+        past=(Search("/search?q={term}&page={page}", "a[href*='/pr-']"),),
     ),
     # /read/ID/slug
     "disway": Platform(
         sources=(Feed("/rss"),),
         spare=(Sitemap("/sitemap.xml"), Archive("/", "a[href*='/read/']")),
+        past=(LIKELY_SEARCH,),
     ),
     # newspapers' pages by Disway: /read/ID/slug, not known to have a feed
     "bacakoran": Platform(
         sources=(Archive("/", "a[href*='/read/']"),),
         spare=(Sitemap("/sitemap.xml"), Feed("/rss"), Index()),
+        past=(LIKELY_SEARCH,),
     ),
     # /read/YYYY/MM/DD/HHMMSS/slug
     "suara": Platform(
         sources=(Feed("/rss"),),
         spare=(Sitemap("/sitemap.xml"), Index(("/indeks?page={page}", "/"))),
+        past=(Search("/search?q={term}&page={page}", "a[href*='/read/']"),),
     ),
     # /read/ID/slug
     "inews": Platform(
         sources=(Feed("/feed"),),
         spare=(Feed("/rss"), Sitemap("/sitemap.xml"), Archive("/", "a[href*='/read/']"), Index()),
+        past=(Search("/find?q={term}&page={page}", "a[href*='/read/']"),),
     ),
     # /slug
     "rmol": Platform(
         sources=(Feed("/rss/latest-posts"),),
         spare=(Feed("/rss"), Feed("/feed"), Sitemap("/sitemap.xml"), Index()),
+        past=(LIKELY_SEARCH,),
     ),
     # /kanal/slug-HASH
     "wahananews": Platform(
         sources=(Feed("/rss"),),
         spare=(Sitemap("/sitemap.xml"), Index(("/", "/arsip"))),
-        past=(DateArchive("/arsip?tanggal={day}-{month}-{year}"),),
+        past=(DateArchive("/arsip?tanggal={day}-{month}-{year}"), LIKELY_SEARCH),
     ),
     # /kanal/ID-slug; the main site's sitemaps are one for each section
     "viva": Platform(
         sources=(Sitemap("/sitemap/news/news-sitemap.xml"),),
-        spare=(Feed("/get/all"), Sitemap("/sitemap.xml"), Index()),
+        spare=(
+            Feed("/get/all"),
+            Sitemap("/sitemap.xml"),
+            Index(),
+            Search("/search?q={term}&page={page}", BY_SHAPE),
+        ),
     ),
-    # /content/slug; Drupal counts pages from 0, so that what is new is on the one without a number
+    # /content/slug; Drupal counts pages from 0
     "drupal": Platform(
         sources=(Feed("/rss.xml"),),
         spare=(Sitemap("/sitemap.xml"), Index(("/", "/node"))),
-        past=(Index(("/node?page={page}",)),),
+        past=(Index(("/node?page={index}",)), DRUPAL_SEARCH),
     ),
     # the election supervisor's offices: Drupal, /berita/slug
     "bawaslu": Platform(
         sources=(Archive("/berita", "a[href*='/berita/']"),),
         spare=(Feed("/rss.xml"), Sitemap("/sitemap.xml"), Index()),
-        past=(Archive("/berita?page={page}", "a[href*='/berita/']"),),
+        past=(Archive("/berita?page={index}", "a[href*='/berita/']"), DRUPAL_SEARCH),
     ),
     # portals of regencies, cities and their offices: /berita/slug, as a rule
     "government": Platform(
         sources=(Archive("/berita?page={page}", "a[href*='/berita/']"),),
         spare=(Feed("/feed"), Feed("/rss"), Sitemap("/sitemap.xml"), Index(("/", "/berita"))),
+        past=(LIKELY_SEARCH,),
     ),
     # unknown, or a system of the outlet's own
     "generic": Platform(
