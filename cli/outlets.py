@@ -106,17 +106,21 @@ def add(
 
     Example: pantau outlets add kabardaerah.example --province Bali --dry-run
     """
+    from scrapy.utils.url import strip_url
+
     from crawler.catalogue import CatalogueError
     from crawler.rows import outlet_row
     from crawler.study import StudyError, study
     from crawler.trial import visiting
 
+    if "@" in url:  # no password is shown, kept or sent
+        url = strip_url(url if "://" in url else f"https://{url}")
     known = catalogue()
     name = _admitted(known, name, url, may_replace)
     given = _known_facts(facts)
     mention(f"Studying {url} …")
     try:
-        studied = visiting(lambda visits: study(visits, url, given))
+        studied = visiting(lambda visits: study(visits, url, given, name))
     except StudyError as error:
         sentence = f"{url} cannot be studied: {error}."
         if error.ours:
@@ -139,7 +143,7 @@ def add(
         raise SystemExit(say(f"No source of {url} works, so there is nothing to add."))
     if dry_run:
         return
-    _admitted(known, name, studied.outlet.url("/"), may_replace)
+    _admitted(known, name, studied.outlet.url(studied.outlet.section or "/"), may_replace)
     path = _write([row])
     mention(f"Added to {path}. Try it: pantau crawl --outlet {name} --limit 5")
 
@@ -156,14 +160,15 @@ def _admitted(
     address = url if "://" in url else f"https://{url}"
     if not urls.host(address):
         raise InputError(f"“{url}” is not the address of a site, such as kabardaerah.example.")
-    path = urlsplit(address).path
-    of_site = (
-        other
+    path = f"{urlsplit(address).path}/"
+    sections = {
+        other: spider.outlet.section
         for other, spider in known.items()
         if urls.host(spider.outlet.url("/")) == urls.host(address)
-        and path.startswith(spider.outlet.section)
-    )
-    there = name if name in known else next(of_site, None)
+        and path.startswith(f"{spider.outlet.section}/")
+    }
+    closest = max(sections, key=lambda other: len(sections[other]), default=None)
+    there = name if name in known else closest
     if there and not may_replace:
         raise InputError(f"“{there}” is watched already; --replace replaces its row.")
     return name or there
@@ -387,13 +392,12 @@ def import_(file: Path, as_json: bool) -> None:
         raise InputError(f"{file} cannot be used: {error}.") from None
     known = catalogue()
     hosts = {urls.host(spider.outlet.url("/")) for spider in known.values()}
-    rows, skipped = [], 0
+    rows = []
     for outlet, feeds in found:
         name = _name(outlet)
-        if name in known or urls.host(outlet.url("/")) in hosts:
-            skipped += 1
-        else:
+        if name not in known and urls.host(outlet.url("/")) not in hosts:
             rows.append(outlet_row(name, outlet, feeds))
+    skipped = len(found) - len(rows)
     if rows:
         _write(rows)
     if as_json:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -10,9 +10,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from scrapy.exceptions import CannotResolveHostError
+
 import settings
+from crawler.answer import GONE
 from crawler.catalogue import BUILT_IN, CatalogueError
-from crawler.errors import in_words
+from crawler.errors import ForbiddenError, WaitError, in_words
+from crawler.frontpage import squeezed
+from crawler.listing import NoAnswerError
+from crawler.middlewares import ElsewhereError
 from crawler.outlet import Outlet
 from crawler.rows import outlet_row, rows_in, source_row
 from crawler.sources import Source, SourceError
@@ -97,7 +103,8 @@ async def _check(visits: Visits, spider: type[OutletSpider], row: dict[str, Any]
                 async with asyncio.timeout(MOST_SECONDS):
                     tried.append(await try_out(visit, source, cost=False))
             except TimeoutError:
-                tried.append(Tried(source, f"it was not read within {MOST_SECONDS} s"))
+                late = NoAnswerError(f"it was not read within {MOST_SECONDS} s")
+                tried.append(Tried(source, late))
         return tried
 
     outlet = spider.outlet
@@ -119,25 +126,30 @@ async def _check(visits: Visits, spider: type[OutletSpider], row: dict[str, Any]
 
 
 def _condition(tried: Tried, outlet: Outlet) -> Condition:
-    error = tried.error
-    if error is None:
+    failure = tried.failure
+    if failure is None:
         secured = outlet.scheme == "http" and tried.address.startswith("https:")
         if tried.moved or secured:
             return Condition.MOVED
         return Condition.STALE if _is_stale(tried.dates) else Condition.FRESH
-    if "leads to another site" in error:
+    status, causes = failure.status or 0, list(_causes(failure))
+    if any(isinstance(cause, ElsewhereError) for cause in causes):
         return Condition.MOVED
-    if tried.status in (401, 403, 429, 451) or "robots.txt forbids" in error or "HTTP 429" in error:
+    forbidden = any(isinstance(cause, ForbiddenError | WaitError) for cause in causes)
+    if forbidden or status in (401, 403, 429, 451):
         return Condition.BLOCKED
-    if tried.status in (404, 410) or "cannot be resolved" in error:
+    if status in GONE or any(isinstance(cause, CannotResolveHostError) for cause in causes):
         return Condition.GONE
-    if tried.status is not None and tried.status < 500:
-        return Condition.BROKEN
-    answered = ("it is not", "it does not answer in", "it does not answer with", "it lists",
-                "nothing on it", "no link on it", "it declares", "its ")  # fmt: skip
-    if error.startswith(answered) and "answer broke off" not in error:
-        return Condition.BROKEN
-    return Condition.UNREACHABLE
+    if isinstance(failure, NoAnswerError) or status >= 500:
+        return Condition.UNREACHABLE
+    return Condition.BROKEN
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it came of, what that came of …"""
+    while error:
+        yield error
+        error = error.__cause__
 
 
 def _is_stale(dates: Sequence[datetime]) -> bool:
@@ -172,9 +184,8 @@ async def _repaired(
     outlet = spider.outlet
     kept = {p.source: t for p, t in zip(checked.probes, tried, strict=True) if t.error is None}
     conditions = {p.source: p.condition for p in checked.probes if p.daily}
-    elsewhere = [t for t in tried if t.error and "leads to another site" in t.error]
-    if elsewhere:
-        outlet = await _new_home(visits, outlet)
+    if any(p.condition == Condition.MOVED and p.source not in kept for p in checked.probes):
+        outlet = await _new_home(visits, spider.name, outlet)
         changes.append(f"domain: {spider.outlet.domain} → {outlet.domain}")
     elif any(urlsplit(t.address).scheme == "https" for t in kept.values()):
         outlet = replace(outlet, scheme="https")
@@ -232,10 +243,10 @@ async def _found(visits: Visits, name: str, outlet: Outlet) -> list[Source]:
     return await visits.to(name, outlet, errand)
 
 
-async def _new_home(visits: Visits, outlet: Outlet) -> Outlet:
+async def _new_home(visits: Visits, name: str, outlet: Outlet) -> Outlet:
     """The outlet at the domain that its front page redirects to, where that looks like its own and
     not like one that bought its name. Raises StudyError."""
-    parts = urlsplit(await arrive(visits, outlet.url("/")))
+    parts = urlsplit(await arrive(visits, outlet.url("/"), name))
     moved = replace(outlet, domain=parts.netloc, scheme=parts.scheme)
     if moved.owns(outlet.url("/")):
         return moved
@@ -244,12 +255,8 @@ async def _new_home(visits: Visits, outlet: Outlet) -> Outlet:
         return (await explore(visit, look_only=True)).outlet.title
 
     old, new = outlet.hostname.split(".")[0], moved.hostname.split(".")[0]
-    said = _squeezed(await visits.to(outlet.hostname, moved, title))
-    ours = _squeezed(outlet.title)
+    said = squeezed(await visits.to(name, moved, title))
+    ours = squeezed(outlet.title)
     if old != new and not (ours and said and (ours in said or said in ours)):
         raise StudyError(f"it leads to {parts.netloc}, which may be another's: see for yourself")
     return moved
-
-
-def _squeezed(text: str) -> str:
-    return "".join(c for c in text.lower() if c.isalnum())

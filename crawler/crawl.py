@@ -41,9 +41,7 @@ STORE_SECONDS = 1.0
 MAX_FAILURES_IN_A_ROW = 10
 CHECK_EVERY = timedelta(days=7)
 TAKEN = "being fetched for another outlet"
-
-
-_PAST = "backfill "  # so begins the name under which a backfill holds a lease
+LAST = "last "  # so begins the name of a holder that a daily crawl waits for
 
 
 class OutletBusyError(Exception):
@@ -82,7 +80,7 @@ class OutletCrawl:
         self.found: list[int] = []
         self.backfill_id = backfill_id
         self._stop = stop
-        self._me = (_PAST if backfill_id else "") + secrets.token_hex(8)
+        self._me = (LAST if backfill_id else "") + secrets.token_hex(8)
         self._waiting: list[Outcome] = []
         self._doubtful: list[Outcome] = []
         self._answered = False
@@ -131,7 +129,7 @@ class OutletCrawl:
         while not await self._lease():
             if self.backfill_id is None:
                 holder = await self.look_up(leases.holder, self._lease_name, _now())
-                if holder and holder.startswith(_PAST):  # it gives way when its page is done
+                if holder and holder.startswith(LAST):  # it is soon done, or gives way
                     deadline = time.monotonic() + patience
                 if time.monotonic() > deadline:
                     raise OutletBusyError(f"{self.name} is being crawled by another process")

@@ -1,4 +1,4 @@
-"""What a site's front page tells of the ways its articles are listed."""
+"""What a site's front page, and its robots.txt, tell of the ways its articles are listed."""
 
 import re
 from collections import Counter
@@ -9,11 +9,13 @@ from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 from cssselect import HTMLTranslator, SelectorError
 from parsel import Selector
+from protego import Protego
 from w3lib.url import safe_url_string
 
 from crawler import urls
 from crawler.sources.shape import MOST_ANCHORS, article_links
 
+MOST_SITEMAPS = 5  # of the hundreds that some robots.txt name
 MOST = 8  # feeds, or index pages, that are looked at
 MOST_HITS = 40
 
@@ -79,8 +81,8 @@ def _name(page: Selector) -> str:
 def main_part(title: str, url: str) -> str:
     """The part of a title such as "Beranda - Kabar Daerah" that names the site at `url`."""
     parts = [part for part in _SEPARATOR.split(_plain(title)) if part]
-    label = _squeezed((urlsplit(url).hostname or "").removeprefix("www."))
-    named = [part for part in parts if len(part) > 3 and _squeezed(part) in label]
+    label = squeezed((urlsplit(url).hostname or "").removeprefix("www."))
+    named = [part for part in parts if len(part) > 3 and squeezed(part) in label]
     said = [part for part in parts if not _NO_NAME.fullmatch(part)]
     return (*named, *said, "")[0]
 
@@ -90,8 +92,9 @@ def _plain(text: str) -> str:
     return "".join(c for c in " ".join(text[:500].split()) if c.isprintable())[:200]
 
 
-def _squeezed(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text.lower())
+def squeezed(text: str) -> str:
+    """The letters and digits of a name: "kabarbali" of "Kabar-Bali"."""
+    return "".join(c for c in text.lower() if c.isalnum())
 
 
 def _system(page: Selector, html: str) -> str:
@@ -147,6 +150,12 @@ def _indexes(page: Selector, url: str) -> Iterator[str]:
         segments = parts.path.strip("/").split("/")
         if not parts.query and len(segments) <= 2 and _INDEX.fullmatch(segments[-1]):
             yield parts.path
+
+
+def listed_sitemaps(robots: bytes) -> list[str]:
+    """The addresses of the sitemaps that a robots.txt names: the first few."""
+    sitemaps = Protego.parse(robots.decode("utf-8", "replace")).sitemaps
+    return list(islice(sitemaps, MOST_SITEMAPS))
 
 
 def further_pages(html: str, url: str) -> str | None:

@@ -1,11 +1,14 @@
 """OPML: lists of feeds, as feed readers exchange them."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import listparser
 from lxml import etree
+from scrapy.utils.url import strip_url
+from w3lib.url import safe_url_string
 
 from crawler import urls
 from crawler.outlet import Outlet
@@ -14,6 +17,7 @@ from crawler.sources.xml import refuse_entities
 from crawler.spider import OutletSpider
 
 MAX_BYTES = 10 * 1024 * 1024
+_HOST = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*(:\d+)?")
 
 
 class OpmlError(Exception):
@@ -54,17 +58,27 @@ def outlets_in(xml: bytes) -> tuple[list[tuple[Outlet, list[Feed]]], int]:
     if not listed["version"]:
         raise OpmlError("it is not OPML")
     outlets: dict[str, Outlet] = {}
-    feeds: defaultdict[str, list[Feed]] = defaultdict(list)
+    feeds: defaultdict[str, dict[Feed, None]] = defaultdict(dict)
     unusable = 0
     for entry in listed["feeds"]:
-        url = entry["url"].strip()
-        host = urls.host(url)
-        if not host or "{" in url or "}" in url:
+        url = _address(entry["url"].strip())
+        if url is None:
             unusable += 1
             continue
-        parts = urlsplit(url)
-        title = " ".join((entry.get("title") or "").split())[:100] or host
-        outlets.setdefault(host, Outlet(title, parts.netloc.lower(), scheme=parts.scheme))
-        feed = Feed(f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/")
-        feeds[host] += [feed] if feed not in feeds[host] else []
-    return [(outlet, feeds[host]) for host, outlet in outlets.items()], unusable
+        host, parts = urls.host(url), urlsplit(url)
+        said = "".join(c for c in entry.get("title") or "" if c.isprintable() or c.isspace())
+        title = " ".join(said.split())[:100] or host
+        outlets.setdefault(host, Outlet(title, parts.netloc, scheme=parts.scheme))
+        feeds[host][Feed(f"{parts.path}?{parts.query}" if parts.query else parts.path)] = None
+    return [(outlet, list(feeds[host])) for host, outlet in outlets.items()], unusable
+
+
+def _address(url: str) -> str | None:
+    """The address of a feed as a catalogue may have it: percent-encoded, its host in ASCII, without
+    a user's name and password; None where it cannot have it."""
+    if "{" in url or "}" in url or not urls.host(url):
+        return None
+    parts = urlsplit(strip_url(safe_url_string(url)))
+    if not _HOST.fullmatch(parts.netloc.lower()):
+        return None
+    return urlunsplit(parts._replace(netloc=parts.netloc.lower(), path=parts.path or "/"))

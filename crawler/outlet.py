@@ -10,6 +10,22 @@ WIB = ZoneInfo("Asia/Jakarta")
 WITA = ZoneInfo("Asia/Makassar")
 WIT = ZoneInfo("Asia/Jayapura")
 
+_IN_WITA = frozenset({
+    "Bali", "Nusa Tenggara Barat", "Nusa Tenggara Timur", "Kalimantan Selatan", "Kalimantan Timur",
+    "Kalimantan Utara", "Sulawesi Utara", "Sulawesi Tengah", "Sulawesi Selatan",
+    "Sulawesi Tenggara", "Sulawesi Barat", "Gorontalo",
+})  # fmt: skip
+_IN_WIT = frozenset({
+    "Maluku", "Maluku Utara", "Papua", "Papua Barat", "Papua Barat Daya", "Papua Pegunungan",
+    "Papua Selatan", "Papua Tengah",
+})  # fmt: skip
+
+
+def zone_of(province: str | None) -> ZoneInfo:
+    """The time zone of a province, by its full name (Keputusan Presiden 41/1987); WIB where it is
+    not known."""
+    return WITA if province in _IN_WITA else WIT if province in _IN_WIT else WIB
+
 
 @dataclass(frozen=True, slots=True)
 class Outlet:

@@ -12,9 +12,20 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from scrapy.utils.url import strip_url
+
 from crawler.errors import ForbiddenError, in_words
-from crawler.frontpage import FrontPage, further_pages, hits_selector, look, main_part
-from crawler.outlet import WIT, WITA, Outlet
+from crawler.frontpage import (
+    FrontPage,
+    further_pages,
+    hits_selector,
+    listed_sitemaps,
+    look,
+    main_part,
+    squeezed,
+)
+from crawler.middlewares import MAX_ROBOTS_BYTES, DisallowedError
+from crawler.outlet import Outlet, zone_of
 from crawler.platforms import PLATFORMS
 from crawler.sources import (
     WORDPRESS_SEARCH,
@@ -33,7 +44,6 @@ from extract import places
 logger = logging.getLogger(__name__)
 
 MOST_SECONDS = 300  # for one site; at a second between requests some 200 of them
-MOST_LISTED = 5  # sitemaps that robots.txt names, of which some sites have hundreds
 FRESH = timedelta(days=7)
 REACH = timedelta(days=2)  # how far back a source must list for a daily crawl to miss nothing
 LEAST_IN_SECTION = 3  # articles, by which a path is known to be an outlet of its own
@@ -46,22 +56,12 @@ _FEEDS = ("/feed/", "/rss", "/rss.xml", "/feed.xml", "/atom.xml", "/index.xml", 
 _SITEMAPS = ("/sitemap.xml", "/sitemap_index.xml", "/wp-sitemap.xml", "/news-sitemap.xml",
              "/sitemap-news.xml")  # fmt: skip
 _INDEXES = ("/indeks", "/berita", "/index-berita", "/news", "/arsip")
-_SITEMAP_LINE = re.compile(r"^\s*sitemap\s*:\s*(\S{1,500})", re.IGNORECASE | re.MULTILINE)
 _BY_LISTING = {
     "promedia": "/indeks-berita",
     "prmn": "/indeks-berita",
 }  # known by this page of theirs
 
 _NO_HOMES = frozenset({"metro", "matra", "lingga"})  # metrobali, sumatra, linggaupos
-_WITA = frozenset({
-    "Bali", "Nusa Tenggara Barat", "Nusa Tenggara Timur", "Kalimantan Selatan", "Kalimantan Timur",
-    "Kalimantan Utara", "Sulawesi Utara", "Sulawesi Tengah", "Sulawesi Selatan",
-    "Sulawesi Tenggara", "Sulawesi Barat", "Gorontalo",
-})  # fmt: skip
-_WIT = frozenset({
-    "Maluku", "Maluku Utara", "Papua", "Papua Barat", "Papua Barat Daya", "Papua Pegunungan",
-    "Papua Selatan", "Papua Tengah",
-})  # fmt: skip
 
 
 class StudyError(Exception):
@@ -90,26 +90,29 @@ class Study:
     traffic: Traffic = field(default_factory=Traffic)
 
 
-async def study(visits: Visits, url: str, facts: Mapping[str, Any]) -> Study:
+async def study(
+    visits: Visits, url: str, facts: Mapping[str, Any], name: str | None = None
+) -> Study:
     """Study the site at `url`. `facts` are those of the outlet (see `Outlet`) that are known better
-    than its site tells. Raises StudyError."""
-    parts = urlsplit(await arrive(visits, url))
+    than its site tells, `name` is what a crawl calls it. Raises StudyError."""
+    parts = urlsplit(await arrive(visits, url, name))
     outlet = Outlet("", parts.netloc, scheme=parts.scheme, section=_section(url))
     try:
-        return await visits.to(outlet.hostname, outlet, partial(_study, facts=facts))
+        return await visits.to(name or outlet.hostname, outlet, partial(_study, facts=facts))
     except SourceError as error:
         raise StudyError(str(error)) from None
 
 
-async def arrive(visits: Visits, url: str) -> str:
-    """The front page's address after all redirects; https where `url` has no scheme and it answers
-    there. Raises StudyError."""
+async def arrive(visits: Visits, url: str, name: str | None = None) -> str:
+    """The front page's address after all redirects, without a user's name and password; https where
+    `url` has no scheme and it answers there. Raises StudyError."""
     tries = [url] if "://" in url else [f"https://{url}", f"http://{url}"]
     for address in tries:
-        parts = urlsplit(address)
+        parts = urlsplit(strip_url(address))
         front = f"{parts.scheme}://{parts.netloc}/"
         try:
-            return await visits.to(parts.hostname or "", None, partial(_final, url=front))
+            final = await visits.to(name or parts.hostname or "", None, partial(_final, url=front))
+            return strip_url(final)
         except StudyError as error:
             if error.ours or address == tries[-1]:
                 raise
@@ -119,9 +122,9 @@ async def arrive(visits: Visits, url: str) -> str:
 async def _final(visit: Visit, url: str) -> str:
     try:
         return (await visit.fetch(url)).url
+    except DisallowedError:  # the front page may not be fetched; other pages may
+        return url
     except ForbiddenError as error:
-        if "robots.txt" in str(error):  # the front page may not be fetched; other pages may
-            return url
         raise StudyError(in_words(error), ours=True) from None
     except Exception as error:  # noqa: BLE001 (whatever it was, the site cannot be visited)
         reason = in_words(error).removeprefix("unreachable: ")
@@ -151,8 +154,7 @@ class Studying:
     async def all(self) -> None:
         """Look at the front page and try what it and robots.txt tell of, and the usual places."""
         await self.front_page()
-        robots = await self._fetch("/robots.txt")
-        listed = _SITEMAP_LINE.findall(robots[1])[:MOST_LISTED] if robots else []
+        listed = await self._listed()
         for feed in self._feeds():
             await self.one(feed)
         self.outlet = replace(self.outlet, title=self._title())
@@ -220,6 +222,16 @@ class Studying:
         except SourceError:
             return None
 
+    async def _listed(self) -> list[str]:
+        """The sitemaps that robots.txt names."""
+        trial = Trial(self.visit)
+        try:
+            response = await trial.fetch(self.outlet.url("/robots.txt"))
+            assert response
+            return await trial.parse(listed_sitemaps, response.body[:MAX_ROBOTS_BYTES])
+        except SourceError:
+            return []
+
     def _feeds(self) -> Iterator[Feed]:
         told = [path_of(url) for url in self.front.feeds]
         usual = {"wordpress": ("/feed/",), "blogger": (_BLOGGER,)}.get(self.front.system, _FEEDS)
@@ -259,10 +271,11 @@ class Studying:
             nothing = await self._get(path.replace("{term}", NOTHING))
             hits = await trial.parse(hits_selector, found[1], nothing[1], found[0])
         except SourceError as error:
-            self.tried.append(Tried(Search(path, None), str(error), error.status))
+            self.tried.append(Tried(Search(path, None), error))
             return
         if hits is None:
-            self.tried.append(Tried(Search(path, None), f"it finds nothing for “{word}”"))
+            nothing_found = SourceError(f"it finds nothing for “{word}”")
+            self.tried.append(Tried(Search(path, None), nothing_found))
             return
         pages = await trial.parse(further_pages, found[1], found[0])
         if pages and "term" not in pages:
@@ -292,8 +305,8 @@ async def _study(visit: Visit, facts: Mapping[str, Any]) -> Study:
     if outlet.province is None and (home := _home(outlet)):
         outlet = replace(outlet, province=home[0], regency=outlet.regency or home[1])
         guessed.append(f"province {home[0]}" + (f", {home[1]}" if home[1] else ""))
-    if "zone" not in facts and outlet.province in _WITA | _WIT:
-        outlet = replace(outlet, zone=WITA if outlet.province in _WITA else WIT)
+    if "zone" not in facts:
+        outlet = replace(outlet, zone=zone_of(outlet.province))
     sources, spare = proposal(studying.tried, studying.front.articles)
     platform = _platform(studying, sources)
     return Study(
@@ -406,7 +419,7 @@ def _home(outlet: Outlet) -> tuple[str, str | None] | None:
     "koranbuleleng" does."""
     gazetteer = places.load()
     labels = [label for label in outlet.hostname.split(".")[:-1] if len(label) > 3]
-    texts = [*labels, "".join(c for c in outlet.title.lower() if c.isalnum())]
+    texts = [*labels, squeezed(outlet.title)]
     found = [
         (len(name), areas[0])
         for name, areas in gazetteer.names.items()

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import re
+import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from html import unescape
@@ -12,22 +14,27 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import scrapy
+from scrapy.core.engine import ExecutionEngine
 from scrapy.crawler import AsyncCrawlerRunner
 from scrapy.http import Response, TextResponse
 from scrapy.settings import Settings
 from scrapy.utils.reactor import install_reactor
+from sqlalchemy.orm import Session
 from w3lib.url import safe_url_string
 
 import settings
 from crawler import urls
-from crawler.challenge import wall
-from crawler.errors import in_words
+from crawler.crawl import LAST
+from crawler.errors import UnreachableError, WaitError, in_words
 from crawler.examine import ExaminationError, Examiners
+from crawler.listing import NoAnswerError, Validators, fetch_listing, header, validators_of
 from crawler.middlewares import PublicResolver
 from crawler.outlet import Outlet
 from crawler.reading import OVERLAP
 from crawler.run import DNS_CACHE
 from crawler.sources import Feed, Search, Sitemap, Source, SourceError
+from storage import leases
+from storage.database import open_database
 from storage.links import Link
 
 T = TypeVar("T")
@@ -67,10 +74,15 @@ class Visit(scrapy.Spider):
         return
         yield
 
-    async def fetch(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
+    async def fetch(self, url: str) -> Response:
         """What the site answers, whatever it is. Raises what Scrapy raises."""
+        return await self.engine.download_async(scrapy.Request(url))
+
+    @property
+    def engine(self) -> ExecutionEngine:
+        """What fetches."""
         assert self.crawler.engine
-        return await self.crawler.engine.download_async(scrapy.Request(url, headers=headers))
+        return self.crawler.engine
 
     def traffic(self) -> Traffic:
         """What was asked of the site so far."""
@@ -80,18 +92,59 @@ class Visit(scrapy.Spider):
 
 
 class Visits:
-    """Visits to sites, as many at a time as are asked for."""
+    """Visits to sites, as many at a time as are asked for. Raises DatabaseError."""
 
     def __init__(self) -> None:
         scrapy_settings = Settings()
         scrapy_settings.setmodule(settings, priority="project")
         self._runner = AsyncCrawlerRunner(scrapy_settings)
         self.examiners = Examiners(settings.load().workers)
+        self._engine = open_database(settings.load().database)
 
     async def to(
         self, name: str, outlet: Outlet | None, errand: Callable[[Visit], Awaitable[T]]
     ) -> T:
-        """Visit the site of `outlet` (None: any site) and give what `errand` gives."""
+        """Visit the site of `outlet` (None: any site), of the name `name`, and give what `errand`
+        gives. While the outlet is crawled it waits, and no crawl asks the site meanwhile."""
+        async with self._turn(f"crawl {name}"):
+            return await self._visit(name, outlet, errand)
+
+    @asynccontextmanager
+    async def _turn(self, lease: str) -> AsyncIterator[None]:
+        me, seconds = f"{LAST}{secrets.token_hex(8)}", settings.load().lease_seconds
+
+        def ask() -> bool:
+            now = datetime.now(UTC)
+            with Session(self._engine) as session, session.begin():
+                ours = leases.acquire(session, lease, me, seconds, now)
+                if not ours:
+                    leases.want(session, lease, now)
+                return ours
+
+        def release() -> None:
+            with Session(self._engine) as session, session.begin():
+                leases.release(session, lease, me)
+
+        async def keep() -> None:
+            while not over.is_set():
+                await asyncio.to_thread(ask)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), seconds / 3)
+
+        while not await asyncio.to_thread(ask):  # noqa: ASYNC110 (only the database can tell)
+            await asyncio.sleep(min(1.0, seconds / 4))
+        over = asyncio.Event()
+        keeping = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            over.set()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await asyncio.to_thread(release)
+
+    async def _visit(
+        self, name: str, outlet: Outlet | None, errand: Callable[[Visit], Awaitable[T]]
+    ) -> T:
         given: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         async def do(visit: Visit) -> None:
@@ -145,7 +198,7 @@ class Trial:
         self,
         visit: Visit,
         completed: datetime | None = None,
-        validators: Mapping[str, tuple[str | None, str | None]] | None = None,
+        validators: Mapping[str, Validators] | None = None,
     ) -> None:
         assert visit.outlet
         self.outlet = visit.outlet
@@ -169,29 +222,16 @@ class Trial:
         self._visit = visit
 
     async def fetch(self, url: str, *, conditional: bool = False) -> TextResponse | None:
-        headers = {}
-        if conditional and url in self.validators and self.completed:
-            etag, last_modified = self.validators[url]
-            if etag:
-                # Behind gzip, WordPress makes its ETag weak and does not know it again.
-                headers["If-None-Match"] = etag.removeprefix("W/")
-            if last_modified:
-                headers["If-Modified-Since"] = last_modified
+        known = self.validators.get(url) if conditional and self.completed else None
         try:
-            response = await self._visit.fetch(url, headers)
-        except Exception as error:
-            raise SourceError(in_words(error)) from error
-        if response.status == 304:
+            response = await fetch_listing(self._visit.engine, url, known or (None, None))
+        except (UnreachableError, WaitError) as error:
+            raise NoAnswerError(in_words(error)) from error
+        if response is None:
             self.unchanged += 1
             return None
-        if "cf-mitigated" in response.headers or wall(response.body):
-            raise SourceError("it answers with a challenge for browsers", 403)
-        if response.status != 200:
-            raise SourceError(f"HTTP {response.status}", response.status)
-        if not isinstance(response, TextResponse):
-            response = response.replace(cls=TextResponse)  # an untyped or gzipped sitemap
         if conditional:
-            self.validators[url] = (_header(response, "ETag"), _header(response, "Last-Modified"))
+            self.validators[url] = validators_of(response)
         self.first = self.first or response
         return response
 
@@ -221,25 +261,19 @@ class Trial:
         self.validators[url] = (None, None)
 
 
-def _header(response: Response, name: str) -> str | None:
-    value = response.headers.get(name)
-    return value.decode("latin-1") if value else None
-
-
 @dataclass(frozen=True, slots=True)
 class Tried:
     """What a source gave on trial.
 
-    Where it failed, `error` says why (`status` is the HTTP status, if it came to one). Else `links`
-    are the articles it lists on its first pages, with their dates; `whole` how many it lists in
-    all, where it says so; `depth` says in words how far back it reaches; `further` whether more
-    pages of it can be read; `unchanged` whether it tells when nothing is new; `daily` what a day
-    without news costs. `address` is that of its first page, `moved` the source there, where it was
-    redirected; `title` what a feed calls itself."""
+    `failure` is why it gave nothing. Where that is None, `links` are the articles it lists on its
+    first pages, with their dates; `whole` how many it lists in all, where it says so; `depth` says
+    in words how far back it reaches; `further` whether more pages of it can be read; `unchanged`
+    whether it tells when nothing is new; `daily` what a day without news costs. `address` is that
+    of its first page, `moved` the source there, where it was redirected; `title` what a feed calls
+    itself."""
 
     source: Source
-    error: str | None = None
-    status: int | None = None
+    failure: SourceError | None = None
     links: Mapping[str, datetime | None] = field(default_factory=dict)
     dated: bool = False
     whole: int | None = None
@@ -250,6 +284,11 @@ class Tried:
     moved: Source | None = None
     address: str = ""
     title: str = ""
+
+    @property
+    def error(self) -> str | None:
+        """Why it gave nothing, in words."""
+        return str(self.failure) if self.failure else None
 
     @property
     def newest(self) -> datetime | None:
@@ -276,14 +315,14 @@ async def try_out(
     try:
         await _read(on_trial, trial)
     except SourceError as error:
-        return Tried(source, str(error), error.status, moved=_moved(source, trial))
+        return Tried(source, error, moved=_moved(source, trial))
     before = visit.traffic()
     again = Trial(visit, started, trial.validators)
     if cost:
         try:
             await _read(on_trial, again, may_be_empty=True)
         except SourceError as error:
-            return Tried(source, f"read once more, it failed: {error}", error.status)
+            return Tried(source, SourceError(f"read once more, it failed: {error}", error.status))
     daily = visit.traffic() - before
     whole, depth = _depth(source, trial)
     return Tried(
@@ -346,7 +385,7 @@ def _title(feed: TextResponse) -> str:
 def _depth(source: Source, trial: Trial) -> tuple[int | None, str]:
     """How many articles a source says it lists, and in words how far it reaches."""
     assert trial.first is not None
-    total = (_header(trial.first, "X-WP-Total") or "").strip()
+    total = (header(trial.first, "X-WP-Total") or "").strip()
     if not total and isinstance(source, Feed) and (found := _TOTAL.search(trial.first.text)):
         total = found[1]
     if total.isdecimal() and len(total) < 10:

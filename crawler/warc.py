@@ -73,8 +73,7 @@ class Wanted:
                 self._by_host.setdefault(host, []).append(spider)
 
     def whose(self, url: str) -> "tuple[type[OutletSpider], Link] | None":
-        """The outlet that `url` belongs to, and the link it stands for; None where it is nobody's.
-        """
+        """The outlet that `url` belongs to, and the link it stands for; None: to nobody."""
         canonical, address = urls.canonical(url), urls.address(url)
         if canonical is None or address is None:
             return None
