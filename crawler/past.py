@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_LISTING_PAGES = 5000  # of one slice
-AT_A_TIME = 2  # pages under way: one is fetched while another is read
 BATCH = 50  # links asked of the database at a time
 LOOK_SECONDS = 1.0  # how often to look whether the daily crawl wants the outlet
 REPEATS = 3  # pages in a row that bring nothing new, as one may where new articles push others on
@@ -203,7 +202,7 @@ class OutletBackfill:
         self._id = backfill_id
         self._sources = {source.name: source for source in parts(type(spider), archives=True)}
         self._unreachable: str | None = None
-        self._places = asyncio.Semaphore(AT_A_TIME)
+        self._place = asyncio.Semaphore(1)  # the outlet's pace allows no more pages under way
         self._failed: set[str] = set()
         self._pages = 0
         self.ended = False
@@ -391,9 +390,9 @@ class OutletBackfill:
                 return
             for link in await crawl.claimed(pending):
                 began = time.monotonic()
-                await self._places.acquire()
+                await self._place.acquire()
                 if self._is_spent() or await self._is_wanted():
-                    self._places.release()
+                    self._place.release()
                     break
                 self._pages += 1
                 yield scrapy.Request(
@@ -403,10 +402,8 @@ class OutletBackfill:
                     cb_kwargs={"link": link},
                 )
                 self._page_seconds += time.monotonic() - began
-            for _ in range(AT_A_TIME):
-                await self._places.acquire()
-            for _ in range(AT_A_TIME):
-                self._places.release()
+            async with self._place:  # the last one is done
+                pass
             await crawl.flush()
             self._pending = await crawl.store(backfills.pending, self._id, self.spider.name)
 
@@ -432,7 +429,7 @@ class OutletBackfill:
             await self.spider.crawl.flush()  # so that next to nothing is fetched again
         finally:
             self._pending -= 1
-            self._places.release()
+            self._place.release()
 
     async def _dated(self, kept: Kept, link: Link, response: Response | None) -> Kept:
         """What became of a page whose date the listing does not tell: its own date is noted, and

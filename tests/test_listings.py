@@ -1,0 +1,194 @@
+"""Listings of the past, read as a backfill does: by a reader that takes what is offered."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from functools import partial
+from typing import TypeVar
+
+import pytest
+from scrapy.http import TextResponse
+
+from crawler.outlet import WIB, Outlet
+from crawler.platforms import PLATFORMS
+from crawler.sources import (
+    BY_SHAPE,
+    WORDPRESS_TAGS,
+    DateArchive,
+    Feed,
+    Index,
+    Search,
+    Sitemap,
+    Source,
+    SourceError,
+)
+from storage.links import Link
+
+T = TypeVar("T")
+
+SITE = "https://kabar.example"
+JULY = datetime(2023, 7, 1, tzinfo=WIB), datetime(2023, 8, 1, tzinfo=WIB)
+Site = Callable[[str], str | None]
+
+
+class CutShortError(Exception):
+    """The reading ends here, as by a kill."""
+
+
+@dataclass
+class Listener:
+    """A `Reader` of `site`, which gives the text at a path, or None where nothing is. It is cut
+    short before it takes the page `until_page`."""
+
+    site: Site
+    first_page: int = 1
+    max_pages: int = 50
+    until_page: int = 0
+    since: datetime = JULY[0]
+    until: datetime | None = JULY[1]
+    outlet: Outlet = field(default_factory=lambda: Outlet("Kabar", "kabar.example"))
+    completed: datetime | None = None
+    max_undated_pages: int = 50
+    stands_in: bool = False
+    asked: list[str] = field(default_factory=list)
+    taken: dict[str, None] = field(default_factory=dict)
+    cursor: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    async def fetch(self, url: str, *, conditional: bool = False) -> TextResponse | None:
+        path = url.removeprefix(SITE)
+        self.asked.append(path)
+        text = self.site(path)
+        if text is None:
+            raise SourceError("HTTP 404", 404)
+        return TextResponse(url, body=text.encode(), encoding="utf-8")
+
+    async def parse(self, function: Callable[..., T], *args: object) -> T:
+        return function(*args)
+
+    async def offer(self, links: Iterable[Link], page: int | None = None) -> bool:
+        if page is not None and page == self.until_page:
+            raise CutShortError
+        listed = list(links)
+        self.taken |= dict.fromkeys(link.url.removeprefix(SITE) for link in listed)
+        self.cursor = page or self.cursor
+        dates = [link.published for link in listed]
+        return not dates or not all(date and date < self.since for date in dates)
+
+    def left_out(self, why: str) -> None:
+        self.dropped[why] += 1
+
+    def forget(self, url: str) -> None:
+        pass
+
+
+def read(source: Source, site: Site, **how: object) -> Listener:
+    listener = Listener(site, **how)  # type: ignore[arg-type]
+    with suppress(CutShortError):
+        asyncio.run(source.read(listener))
+    return listener
+
+
+def page(*numbers: int) -> str:
+    title = "Harga cabai di pasar turun"
+    slug = title.lower().replace(" ", "-")
+    links = "".join(f'<h2><a href="/berita/{n}/{slug}">{title} lagi</a></h2>' for n in numbers)
+    return f"<html><main>{links}</main></html>"
+
+
+def at(path: str) -> int:
+    return int(path.rsplit("=", 1)[1])
+
+
+MONTHLY = DateArchive("/arsip/{year}/{month}?page={page}", "main a")
+
+
+@pytest.mark.parametrize("path", ["/arsip/{year}/{month}?page={page}", "/a/{day}/{month}?p={page}"])
+def test_a_date_archive_that_answers_any_page_comes_to_an_end(path: str) -> None:
+    popular = read(DateArchive(path, "main a"), lambda p: page(at(p) % 3, 7))
+    assert len(popular.taken) == 4
+    assert len(popular.asked) <= 4 * (31 if "{day}" in path else 1)
+    endless = read(DateArchive(path, "main a"), lambda p: page(at(p)), max_pages=6)
+    assert len(endless.asked) == 6 * (31 if "{day}" in path else 1)
+    assert endless.dropped, "that more is left is counted"
+
+
+def test_a_month_s_archive_goes_on_behind_the_page_it_was_cut_short_at() -> None:
+    def pages(path: str) -> str | None:
+        return page(at(path)) if at(path) <= 5 else None
+
+    cut = read(MONTHLY, pages, until_page=4)
+    rest = read(MONTHLY, pages, first_page=cut.cursor + 1)
+    assert (cut.cursor, len(cut.taken), len(rest.taken)) == (3, 3, 2)
+    assert not set(cut.asked[:-1]) & set(rest.asked)
+
+
+def test_a_resumed_sitemap_skips_none_though_its_index_changed() -> None:
+    """An index is ordered by date for the day's news; but the past goes on where it was."""
+    changed = dict.fromkeys(range(1, 13), 1)
+
+    def site(path: str) -> str:
+        if path == "/sitemap.xml":
+            children = "".join(
+                f"<sitemap><loc>{SITE}/post-sitemap{n}.xml</loc>"
+                f"<lastmod>2024-01-{day:02}</lastmod></sitemap>"
+                for n, day in changed.items()
+            )
+            return f"<sitemapindex>{children}</sitemapindex>"
+        number = path.removeprefix("/post-sitemap").removesuffix(".xml")
+        return f"<urlset><url><loc>{SITE}/berita/{number}/x</loc></url></urlset>"
+
+    cut = read(Sitemap("/sitemap.xml"), site, until_page=7)
+    changed[10], changed[2], changed[13] = 9, 8, 7  # articles were changed, and a new one is there
+    rest = read(Sitemap("/sitemap.xml"), site, first_page=cut.cursor + 1)
+    both = {*cut.taken, *rest.taken}
+    assert both == {f"/berita/{n}/x" for n in range(1, 14)}
+    assert not cut.taken.keys() & rest.taken.keys(), "nor is any read twice"
+
+
+def test_an_old_part_of_a_month_s_feed_is_leapt_to() -> None:
+    """What the site calls July, an entry an hour, the newest first; the window is its first day."""
+    entries = [JULY[0] + timedelta(hours=n) for n in range(31 * 24)][::-1]
+
+    def site(path: str) -> str | None:
+        shown = entries[(at(path) - 1) * 10 : at(path) * 10]
+        items = "".join(
+            f"<item><link>{SITE}/berita/{date:%d%H}/x</link>"
+            f"<pubDate>{format_datetime(date)}</pubDate></item>"
+            for date in shown
+        )
+        return f'<rss version="2.0"><channel>{items}</channel></rss>' if shown else None
+
+    feed = Feed("/feed", window="/feed?m={year}{month}&paged={page}")
+    day = read(feed, site, until=JULY[0] + timedelta(days=1))
+    assert {f"/berita/01{hour:02}/x" for hour in range(24)} <= day.taken.keys()
+    assert len(day.asked) < 20, "its pages are 75"
+
+
+def test_a_term_without_a_page_finds_nothing_and_is_no_error() -> None:
+    def site(path: str, known: str) -> str | None:
+        if known not in path or not path.endswith("=1"):
+            return None
+        link = f"<item><link>{SITE}/berita/1/x</link></item>"
+        return f'<rss version="2.0"><channel>{link}</channel></rss>'
+
+    assert WORDPRESS_TAGS in PLATFORMS["wordpress"].past
+    tags = read(WORDPRESS_TAGS, partial(site, known="/tag/bawaslu/"))
+    assert list(tags.taken) == ["/berita/1/x"]
+    with pytest.raises(SourceError, match="404"):
+        read(WORDPRESS_TAGS, partial(site, known="/nothing/"))
+
+
+def test_pages_are_counted_from_0_where_the_site_does() -> None:
+    drupal = [s for s in PLATFORMS["drupal"].past if isinstance(s, Index)]
+    assert read(drupal[0], lambda path: page(at(path)) if at(path) < 3 else None).asked == [
+        f"/node?page={number}" for number in range(4)
+    ]
+    search = Search("/search/node?keys={term}&page={index}", BY_SHAPE, ("camat",))
+    listener = read(search, lambda path: page(10 * at(path), 10 * at(path) + 1, 3, 4))
+    assert listener.asked[:2] == [f"/search/node?keys=camat&page={n}" for n in (0, 1)]
+    assert "/berita/10/harga-cabai-di-pasar-turun" in listener.taken
