@@ -490,6 +490,10 @@ def test_a_feed_without_pages_is_read_once(days: Days) -> None:
 def test_an_undated_feed_is_read_back_to_what_is_known(days: Days) -> None:
     # the first time a page for each day
     assert len(days.listings("undated", 0)) == FIRST_CRAWL_DAYS
+    (ledger,) = days.pantau("coverage", "--outlet", "undated", "--json").json()["outlets"]
+    assert ledger["dropped"] == {
+        "on pages of a listing beyond the last undated one that is read": 1
+    }
     assert sum(days.fetched("undated", 0).values()) == FIRST_CRAWL_DAYS * PER_PAGE
     assert sum(days.fetched("undated", 1).values()) == 45
     assert max(days.fetched("undated").values()) == 1
