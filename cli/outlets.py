@@ -116,7 +116,7 @@ def add(
     if "@" in url:  # no password is shown, kept or sent
         url = strip_url(url if "://" in url else f"https://{url}")
     known = catalogue()
-    name = _admitted(known, name, url, may_replace)
+    name = admitted(known, name, url, may_replace)
     given = _known_facts(facts)
     mention(f"Studying {url} …")
     try:
@@ -143,14 +143,12 @@ def add(
         raise SystemExit(say(f"No source of {url} works, so there is nothing to add."))
     if dry_run:
         return
-    _admitted(known, name, studied.outlet.url(studied.outlet.section or "/"), may_replace)
+    admitted(known, name, studied.outlet.url(studied.outlet.section or "/"), may_replace)
     path = _write([row])
     mention(f"Added to {path}. Try it: pantau crawl --outlet {name} --limit 5")
 
 
-def _admitted(
-    known: Mapping[str, Any], name: str | None, url: str, may_replace: bool
-) -> str | None:
+def admitted(known: Mapping[str, Any], name: str | None, url: str, may_replace: bool) -> str | None:
     """The name for the site at `url`, if it is settled. Refuses a site or a name that is in the
     catalogue already, unless it is to be replaced."""
     from crawler import urls

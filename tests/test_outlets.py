@@ -1,10 +1,11 @@
 """Outlets studied, written down, checked, repaired and exchanged; on sites of our own."""
 
+import json
 import signal
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
@@ -13,8 +14,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy.orm import Session
 
+from cli.inputs import InputError
+from cli.outlets import admitted
 from crawler import catalogue
+from crawler.crawl import LAST
+from crawler.opml import OpmlError, outlets_in
 from crawler.outlet import WITA, Outlet
 from crawler.rows import in_toml, outlet_row, rows_in, write
 from crawler.sources import (
@@ -27,8 +33,10 @@ from crawler.sources import (
     Source,
     WordPress,
 )
+from storage import leases
+from storage.database import open_database
 from tests import site as sites
-from tests.conftest import Pantau
+from tests.conftest import Pantau, row
 from tests.site import Answer, Site
 
 NOW = datetime.now(UTC)
@@ -172,43 +180,58 @@ def bare(site: Site) -> None:
         start = (asked(handler, "halaman") - 1) * 5
         return Answer(listing(site, paths[start : start + 5], '<a href="?halaman=2">2</a>'))
 
-    site.pages |= {"/": listing(site, paths[:3], '<a href="/berita">Berita</a>'), "/berita": index}
-
-
-@pytest.mark.parametrize(
-    ("manner", "expected"),
-    [
-        (blogger, {"platform": "blogger"}),
-        (promedia, {"platform": "promedia"}),
-        (drupal, {"platform": "drupal"}),
-        (bare, {"sources": [{"index": ["/berita?halaman={page}"]}]}),
-    ],
-    ids=["blogger", "promedia", "drupal", "bare"],
-)
-def test_a_site_is_studied_added_and_crawled(
-    pantau: Pantau, site: Site, manner: Callable[[Site], None], expected: dict[str, Any]
-) -> None:
-    manner(site)
-    added = pantau("outlets", "add", site.url, "--json", "--name", "kabar", "--province", "Bali")
-    assert added.code == 0, added.err
-    row = rows_in(pantau.home / "outlets.toml")["kabar"]
-    assert row == {
-        "name": "kabar",
-        "title": "Kabar Buleleng",
-        "domain": site.url.removeprefix("http://"),
-        "scheme": "http",
-        "province": "Bali",
-        "zone": "WITA",
-        **expected,
+    site.pages |= {
+        "/": listing(site, paths[:3], '<a href="/berita">Berita</a>'),
+        "/berita": index,
+        "/robots.txt": "\n" * 300_000,  # to look through it takes time in proportion, too
     }
-    assert added.json()["row"] == row
-    daily = [source for source in added.json()["sources"] if source["use"] == "daily"]
-    assert all(source["links"] and source["requests_per_day"] for source in daily)
 
-    crawled = pantau.crawl("kabar")["kabar"]
-    assert (crawled["fetched"], crawled["findings"]) == (len(HEADLINES), 1), crawled
-    (found,) = pantau("findings", "--json").lines()
-    assert found["title"] == RELEVANT
+
+@contextmanager
+def several(*names: str) -> Iterator[dict[str, Site]]:
+    """Sites by these names, each on a port of its own."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(sites.running()) for name in names}
+
+
+MANNERS: dict[str, tuple[Callable[[Site], None], dict[str, Any]]] = {
+    "blogger": (blogger, {"platform": "blogger"}),
+    "promedia": (promedia, {"platform": "promedia"}),
+    "drupal": (drupal, {"platform": "drupal"}),
+    "bare": (bare, {"sources": [{"index": ["/berita?halaman={page}"]}]}),
+}
+
+
+def test_sites_are_studied_added_and_crawled(pantau: Pantau) -> None:
+    with several(*MANNERS) as at:
+        for name, (manner, expected) in MANNERS.items():
+            site = at[name]
+            manner(site)
+            # a password is not kept
+            url = site.url.replace("://", "://budi:rahasia@")
+            added = pantau("outlets", "add", url, "--json", "--name", name, "--province", "Bali")
+            assert added.code == 0, added.err
+            row = rows_in(pantau.home / "outlets.toml")[name]
+            assert row == {
+                "name": name,
+                "title": "Kabar Buleleng",
+                "domain": site.url.removeprefix("http://"),
+                "scheme": "http",
+                "province": "Bali",
+                "zone": "WITA",
+                **expected,
+            }
+            assert added.json()["row"] == row
+            daily = [source for source in added.json()["sources"] if source["use"] == "daily"]
+            assert all(source["links"] and source["requests_per_day"] for source in daily)
+
+        crawled = pantau.crawl(*MANNERS)
+        for name in MANNERS:
+            report = crawled[name]
+            assert (report["fetched"], report["findings"]) == (len(HEADLINES), 1), report
+        found = pantau("findings", "--json").lines()
+        assert sorted(row["outlet"] for row in found) == sorted(MANNERS)
+        assert {row["title"] for row in found} == {RELEVANT}
 
 
 def test_a_dry_run_writes_nothing_and_says_all(pantau: Pantau, site: Site) -> None:
@@ -257,23 +280,43 @@ def test_what_cannot_be_added_is_said(pantau: Pantau, site: Site) -> None:
     assert "nothing to add" in nothing.err
     assert not (pantau.home / "outlets.toml").exists()
 
-    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
-    for arguments in ([site.url], [site.url + "/bali"], ["elsewhere.invalid", "--name", "kabar"]):
-        refused = pantau("outlets", "add", *arguments)
-        assert refused.code == 2
-        assert "--replace" in refused.err
-
     pantau.set(allow_private_addresses="false")
-    for url in (site.url, "http://127.0.0.2/", "http://[::1]:8000/", "localhost:1"):
+    for url in ("http://[::1]:8000/", "localhost:1"):
         refused = pantau("outlets", "add", url, "--name", "other", "--replace")
         assert refused.code == 2, refused.err
         assert len(refused.err.splitlines()) == 1
         assert "address" in refused.err
 
 
+def test_what_is_watched_is_added_only_in_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "outlets.toml"
+    feeds = '[{feed = "/feed"}]'
+    path.write_text(
+        row("kabar", "https://kabar.example", feeds)
+        + row("bali", "https://chain.example", feeds, section="/bali")
+        + row("chain", "https://whole.example", feeds)
+        + row("part", "https://whole.example", feeds, section="/bali")
+    )
+    known = {spider.name: spider for spider in catalogue.load(path)}
+    for name, url, there in (
+        (None, "kabar.example", "kabar"),
+        (None, "http://www.kabar.example/bali", "kabar"),
+        ("kabar", "elsewhere.example", "kabar"),
+        (None, "https://chain.example/bali/", "bali"),
+        (None, "https://whole.example/bali", "part"),
+        (None, "https://whole.example/balikpapan", "chain"),
+        (None, "https://chain.example/balikpapan", None),
+        (None, "https://chain.example/", None),
+    ):
+        assert admitted(known, name, url, may_replace=True) == there, url
+        if there:
+            with pytest.raises(InputError, match=f"“{there}” is watched already; --replace"):
+                admitted(known, name, url, may_replace=False)
+
+
 def test_a_study_that_is_stopped_writes_nothing(pantau: Pantau, site: Site) -> None:
     bare(site)
-    pantau.set(delay=1)
+    pantau.set(delay=0.3)
     with pantau.start("outlets", "add", site.url) as process:
         deadline = time.monotonic() + 60
         while len(site.log) < 5:
@@ -337,17 +380,11 @@ def test_a_row_is_replaced_in_its_place_and_comments_stay(tmp_path: Path) -> Non
 # --- check ----------------------------------------------------------------------------------------
 
 
-@contextmanager
-def several(*names: str) -> Iterator[dict[str, Site]]:
-    """Sites by these names, each on a port of its own."""
-    from contextlib import ExitStack
-
-    with ExitStack() as stack:
-        yield {name: stack.enter_context(sites.running()) for name in names}
-
-
 def test_check_tells_what_is_not_well_and_repairs_what_it_can(pantau: Pantau) -> None:
-    names = ("fresh", "stale", "blocked", "challenged", "moved", "gone", "lost", "home", "fallen")
+    names = (
+        *("fresh", "stale", "blocked", "challenged", "forbidding", "moved", "gone", "lost", "home"),
+        *("fallen", "broken"),
+    )
     with several(*names) as at:
         rows = []
         for name, site in at.items():
@@ -372,23 +409,29 @@ def test_check_tells_what_is_not_well_and_repairs_what_it_can(pantau: Pantau) ->
             for path in ("/", "/feed", "/robots.txt")
         }
         at["fallen"].pages = {}
+        at["forbidding"].pages["/robots.txt"] = "User-agent: *\nDisallow: /feed"
+        at["broken"].pages["/feed"] = "<html>not a feed</html>"
+        at["broken"].pages["/"] = Answer(status=301, headers={"Location": "http://localhost:1/"})
         rows = [row for row in rows if '"home"' not in row]
         pantau.catalogue("\n".join(rows))
         own = pantau.home / "outlets.toml"
         before = own.read_bytes()
         asked = [name for name in names if name != "home"]
 
-        dry = pantau("outlets", "check", *asked, "--dry-run", "--json")
+        dry = pantau("outlets", "check", "moved", "--dry-run", "--json")
         assert dry.code == 1
         assert own.read_bytes() == before
-        told = {line["outlet"]: line for line in dry.lines()}
-        assert {name: line["condition"] for name, line in told.items()} == {
-            "fresh": "fresh", "stale": "stale", "blocked": "blocked", "challenged": "blocked",
-            "moved": "moved", "gone": "gone", "lost": "moved", "fallen": "gone",
-        }  # fmt: skip
-        assert not any(line["repaired"] for line in told.values())
+        (told,) = dry.lines()
+        assert (told["condition"], told["repaired"]) == ("moved", False)
+        assert "feed /new.xml is read instead" in told["changes"]
 
         ran = pantau("outlets", "check", *asked, "--json")
+        assert ran.code == 1
+        assert {line["outlet"]: line["condition"] for line in ran.lines()} == {
+            "fresh": "fresh", "stale": "stale", "blocked": "blocked", "challenged": "blocked",
+            "forbidding": "blocked", "moved": "moved", "gone": "gone", "lost": "moved",
+            "fallen": "gone", "broken": "broken",
+        }  # fmt: skip
         repaired = {line["outlet"]: line for line in ran.lines() if line["repaired"]}
         assert set(repaired) == {"moved", "gone", "lost"}
         assert "feed /new.xml is read instead" in repaired["moved"]["changes"]
@@ -401,12 +444,10 @@ def test_check_tells_what_is_not_well_and_repairs_what_it_can(pantau: Pantau) ->
 
         again = pantau("outlets", "check", "fresh", "moved", "gone", "lost")
         assert again.code == 0, again.out
-        at["fresh"].pages["/feed"] = "<html>not a feed</html>"
-        at["fresh"].pages["/"] = Answer(status=301, headers={"Location": "http://localhost:1/"})
-        assert pantau("outlets", "check", "fresh").code == 1
 
 
 def test_an_outlet_that_leads_to_another_s_site_is_left_as_it_is(pantau: Pantau) -> None:
+    """And nothing is asked of it while it is crawled."""
     with sites.running() as old, sites.running("localhost") as new:
         paths = publish(new, "/berita/{number}/{slug}")
         new.pages["/feed"] = rss(new, paths)
@@ -415,12 +456,40 @@ def test_an_outlet_that_leads_to_another_s_site_is_left_as_it_is(pantau: Pantau)
             old.pages[path] = Answer(status=301, headers={"Location": new.url + path})
         pantau.outlet("kabar", old.url, '[{feed = "/feed"}]')
         before = (pantau.home / "outlets.toml").read_bytes()
-        ran = pantau("outlets", "check", "kabar", "--json")
-        assert ran.code == 1
-        (told,) = ran.lines()
+
+        engine = open_database(f"sqlite:///{pantau.home / 'pantau.db'}")
+        with Session(engine) as session, session.begin():
+            assert leases.acquire(session, "crawl kabar", "a crawl", 60, datetime.now(UTC))
+        holders = []
+
+        def front(_: BaseHTTPRequestHandler) -> Answer:
+            with Session(engine) as session:
+                holders.append(leases.holder(session, "crawl kabar", datetime.now(UTC)))
+            return Answer(status=301, headers={"Location": new.url})
+
+        old.pages["/"] = front
+        with pantau.start("outlets", "check", "kabar", "--json") as process:
+            deadline = time.monotonic() + 60
+            wanted = False
+            while not wanted:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+                with Session(engine) as session:
+                    wanted = leases.is_wanted(session, "crawl kabar", datetime.now(UTC))
+            assert not old.log
+            with Session(engine) as session, session.begin():
+                leases.release(session, "crawl kabar", "a crawl")
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == 1, err
+        told = json.loads(out)
         assert told["condition"] == "moved"
         assert "another's" in told["unrepaired"]
         assert (pantau.home / "outlets.toml").read_bytes() == before
+        assert holders
+        assert all(holder and holder.startswith(LAST) for holder in holders)
+        with Session(engine) as session:
+            assert leases.holder(session, "crawl kabar", datetime.now(UTC)) is None
+        engine.dispose()
 
 
 # --- OPML and the list ----------------------------------------------------------------------------
@@ -455,10 +524,37 @@ def test_feeds_go_out_and_in_as_opml(pantau: Pantau, tmp_path: Path) -> None:
         "",
     ],
 )
-def test_what_is_no_opml_is_refused(pantau: Pantau, tmp_path: Path, hostile: str) -> None:
+def test_what_is_no_opml_is_refused(hostile: str) -> None:
+    with pytest.raises(OpmlError):
+        outlets_in(hostile.encode())
+
+
+def test_a_file_that_is_no_opml_is_said_in_one_sentence(pantau: Pantau, tmp_path: Path) -> None:
     file = tmp_path / "x.opml"
-    file.write_text(hostile)
+    file.write_text("https://x.example/feeds.opml")
     ran = pantau("outlets", "import", str(file))
-    assert ran.code == 2
-    assert len(ran.err.splitlines()) == 1
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1)
     assert not (pantau.home / "outlets.toml").exists()
+
+
+def test_one_feed_that_cannot_be_used_costs_no_other(tmp_path: Path) -> None:
+    listed = (
+        "https://budi:rahasia@kabar.example/feed?a=b",
+        "https://KABAR.example/feed?a=b",
+        "https://bücher.example/feed",
+        *("https://a_b.example/feed", "http://-/feed", "http://[::1]/feed", "mailto:x@y.example"),
+        *("http://x..y/feed", "http://kabar.example:99999/feed", "https://x.example/{a}"),
+        *(f"https://many.example/feed/{n}" for n in range(20_000)),  # in proportion
+    )
+    entries = "".join(f'<outline type="rss" text="Kabar &#x7f;" xmlUrl="{u}"/>' for u in listed)
+    head = '<?xml version="1.0" encoding="utf-8"?><opml version="2.0"><body>'
+    began = time.monotonic()
+    found, unusable = outlets_in(f"{head}{entries}</body></opml>".encode())
+    assert time.monotonic() - began < 20
+    assert unusable == 7
+    feeds = {outlet.domain: [feed.path for feed in feeds] for outlet, feeds in found}
+    assert len(feeds.pop("many.example")) == 20_000
+    assert feeds == {"kabar.example": ["/feed?a=b"], "xn--bcher-kva.example": ["/feed"]}
+    path = tmp_path / "outlets.toml"
+    write(path, [outlet_row(outlet.domain, outlet, feeds[:1]) for outlet, feeds in found])
+    assert len(catalogue.load(path)) == 3
