@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from crawler import urls
 from crawler.answer import GONE, page_of
-from crawler.crawl import Kept
+from crawler.crawl import TAKEN, Kept
 from crawler.errors import UnreachableError, WaitError, in_words
 from crawler.examine import ExaminationError
 from crawler.reading import Reading
@@ -347,6 +347,7 @@ class OutletBackfill:
         """Note the links of a page that lie in the slice's window; see `storage.backfills.take`."""
         crawl = self.spider.crawl
         ours = await crawl.claimed(found)
+        crawl.drop({TAKEN: len(found) - len(ours)})
         discovery = await crawl.store(backfills.take, part, ours, page, _now())
         part.cursor = page or part.cursor
         crawl.count(links=len(found))
