@@ -401,4 +401,4 @@ def import_(file: Path, as_json: bool) -> None:
     if as_json:
         added = [row["name"] for row in rows]
         print_json({"added": added, "skipped": skipped, "unusable": unusable})
-    mention(f"{len(rows)} outlets added; {skipped} are watched already, {unusable} are no feeds.")
+    mention(f"{len(rows)} outlets added; {skipped} are watched already, {unusable} cannot be used.")

@@ -47,7 +47,8 @@ def export(spiders: Iterable[type[OutletSpider]]) -> tuple[bytes, int]:
 
 def outlets_in(xml: bytes) -> tuple[list[tuple[Outlet, list[Feed]]], int]:
     """The outlets that an OPML file lists, one for each host, with their feeds; and how many of its
-    entries are no addresses of feeds. Raises OpmlError."""
+    entries cannot be used: no addresses of feeds, or none that a catalogue may have. Raises
+    OpmlError."""
     if len(xml) > MAX_BYTES:
         raise OpmlError(f"it is larger than {MAX_BYTES // 1024**2} MB")
     try:
