@@ -42,6 +42,7 @@ class Reading:
         self.until: datetime | None = None
         self.first_page = 1
         self.stands_in = seen_in == SeenIn.STAND_IN
+        self.is_alone = len(spider.sources) == 1
         self.max_pages = spider.crawl.shared.settings.max_source_pages
         # a first reading that cannot see how far back it has come takes a page for each day
         self.max_undated_pages = (

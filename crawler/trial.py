@@ -209,6 +209,7 @@ class Trial:
         self.max_pages = PAGES
         self.max_undated_pages = PAGES
         self.stands_in = False
+        self.is_alone = True
         self.validators = dict(validators or {})
         self.links: dict[str, Link] = {}
         self.foreign = 0

@@ -112,7 +112,7 @@ def test_sigterm_finishes_what_is_in_flight_and_the_next_crawl_the_rest(
 
 
 def test_two_processes_never_crawl_one_outlet_at_a_time(pantau: Pantau, site: Site) -> None:
-    slow(site, articles=12, seconds=0.5)
+    slow(site, articles=24, seconds=0.5)
     pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
     first = pantau.start("crawl", "--outlet", "kabar", "--json")
     wait_for(lambda: len(site.paths()) >= 1)
@@ -120,7 +120,7 @@ def test_two_processes_never_crawl_one_outlet_at_a_time(pantau: Pantau, site: Si
     assert second.code == 1
     assert second.json()["outlets"][0]["note"] == "kabar is being crawled by another process"
     out, _ = first.communicate(timeout=60)
-    assert json.loads(out)["outlets"][0]["findings"] == 12
+    assert json.loads(out)["outlets"][0]["findings"] == 24
     requests = sorted((asked.at, asked.until) for asked in site.log)
     assert all(until <= at for (_, until), (at, _) in pairwise(requests)), (
         "two requests at one time"

@@ -54,6 +54,7 @@ class Listener:
     completed: datetime | None = None
     max_undated_pages: int = 50
     stands_in: bool = False
+    is_alone: bool = True
     asked: list[str] = field(default_factory=list)
     taken: dict[str, None] = field(default_factory=dict)
     cursor: int = 0

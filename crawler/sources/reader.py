@@ -46,6 +46,8 @@ class Reader(Protocol):
     """How many of them may be without dates."""
     stands_in: bool
     """Whether it stands in for a source that failed: one that lists nothing does not."""
+    is_alone: bool
+    """Whether the outlet has no other daily source that would tell that this one is at fault."""
 
     async def fetch(self, url: str, *, conditional: bool = False) -> "TextResponse | None":
         """Fetch a page of the listing, politely; raises SourceError unless it is there.

@@ -58,7 +58,8 @@ class WordPress:
                 "_fields": "link,date_gmt,modified_gmt",
             }
             links, full = await self._list(reader, query)
-            if page == 1 and not links and "after" in window and not reader.until:
+            asks = "after" in window and not reader.until and (reader.stands_in or reader.is_alone)
+            if page == 1 and not links and asks:
                 # a quiet week, or an API that shows nothing to strangers?
                 posts, _ = await self._list(reader, {"per_page": 1, "_fields": query["_fields"]})
                 if not posts:
