@@ -27,6 +27,7 @@ SEED = 1
 PERMUTATIONS = 128
 BANDS, ROWS = 16, 3  # texts that share half of their runs share a band in 9 of 10 cases
 RUN = 3  # words
+INITIAL = 3  # letters before a full stop that ends no name: "I. Gede", "Drs. Ahmad"
 NAMES = 0.75  # the weight of a word from which it may be a name
 READ = 6_000  # characters of a text that are compared
 MOST_NAMES, MOST_PLACES = 8, 2  # by which an article is looked for
@@ -160,7 +161,8 @@ def _names(text: str, found: Sequence[Word]) -> Iterator[tuple[list[str], str]]:
         end, pair = start + 1, False
         while end < len(found) and is_name(end):
             gap = text[found[end - 1].end : found[end].start]
-            if gap not in (" ", ". ", "-", "–", "'", "’"):
+            initial = gap == ". " and len(found[end - 1].text) <= INITIAL  # or a sentence's end
+            if gap not in (" ", "-", "–", "'", "’") and not initial:
                 break
             pair |= gap in ("-", "–")
             end += 1
