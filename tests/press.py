@@ -151,14 +151,14 @@ def _regencies() -> Sequence[Place]:
             meant = gazetteer.names.get(name.lower(), ())
             if len(meant) == 1:
                 found.append(area)
-    return random.Random(1).sample(found, len(found))
+    return random.Random(1).sample(found, len(found))  # noqa: S311
 
 
 class Cases:
     """As many cases as are asked for, no two with the same people."""
 
     def __init__(self, seed: int) -> None:
-        self._chance = random.Random(seed)
+        self._chance = random.Random(seed)  # noqa: S311
         self._taken: set[str] = set()
         self._turn: dict[str | None, int] = {}
         self._number = 0
