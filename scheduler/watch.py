@@ -79,7 +79,9 @@ class Watch:
             daily = runs.daily(
                 known, len(self._names), since=self._since(moment), now=moment, limit=self._limit
             )
-            if change := states.settle_daily(session, daily, moment):
+            # of one under way only that it takes too long: what it found is known at its end
+            told = not going or daily.state == "late"
+            if told and (change := states.settle_daily(session, daily, moment)):
                 changes.append(change)
             if judges:
                 changes += states.settle(session, moment, self._names)

@@ -26,18 +26,13 @@ def stage(kind: str) -> str:
 def owe(session: Session, finding: Finding, now: datetime) -> None:
     """Note `finding`, which has its story, for the active rules it is news to.
 
-    Old news (`quiet`) is for daily rules alone. A copy is news only to rules that do not want what
+    Old news (`quiet`) is for daily rules alone. A copy is news only to rules that did not want what
     it is a copy of."""
     assert finding.story_id
-    interested = [
-        stored
-        for stored in active(session)
-        if (stored.rule.pace == "daily" or not finding.quiet)
-        and matches(stored.rule.wanted, finding)
-    ]
+    interested = [stored for stored in active(session) if _wants(stored.rule, finding)]
     if interested and finding.same_as:
         original = session.get_one(Finding, finding.same_as)
-        interested = [s for s in interested if not matches(s.rule.wanted, original)]
+        interested = [stored for stored in interested if not _wants(stored.rule, original)]
     if not interested:
         return
     told = _told(session, finding.story_id, [stored.id for stored in interested])
@@ -58,6 +53,10 @@ def owe(session: Session, finding: Finding, now: datetime) -> None:
     if rows:
         insert = upsert(session, Owed).on_conflict_do_nothing()
         session.connection().execute(insert, rows)
+
+
+def _wants(rule: Rule, finding: Finding) -> bool:
+    return (rule.pace == "daily" or not finding.quiet) and matches(rule.wanted, finding)
 
 
 _TOLD = (
@@ -166,11 +165,8 @@ def would_owe(session: Session, rule: Rule, since: datetime) -> Iterator[News]:
     query = select(Finding).where(Finding.found >= since).order_by(Finding.id)
     options = selectinload(Finding.places)
     for row in session.scalars(query.options(options).execution_options(yield_per=200)):
-        wanted = matches(rule.wanted, row)
-        original[row.id] = wanted
-        if not wanted or (row.quiet and rule.pace != "daily"):
-            continue
-        if row.same_as and original.get(row.same_as):
+        original[row.id] = _wants(rule, row)
+        if not original[row.id] or (row.same_as and original.get(row.same_as)):
             continue
         story, reached = row.story_id or -row.id, STAGES.index(stage(row.kind))
         if reached > told.get(story, -1):

@@ -291,7 +291,8 @@ def judge(vitals: Vitals, previous: str = Health.WELL) -> Judgement:
         if judgement := opinion(vitals, previous):
             return judgement
     last = vitals.days[-1] if vitals.days else Day(date.min)
-    return Judgement(Health.WELL, f"{_count(last.new, 'new article')} on {last.date}.")
+    count = _count(last.new, "new article").capitalize()
+    return Judgement(Health.WELL, f"{count} on {last.date}.")
 
 
 def _unread(vitals: Vitals, previous: str) -> Judgement | None:
@@ -369,12 +370,12 @@ def _quiet(vitals: Vitals, previous: str) -> Judgement | None:
     )
     if not (is_new or previous == Health.QUIET):
         return None
-    count = sum(day.new for day in tail)
-    days = _count(longest, "day")
+    count = _count(sum(day.new for day in tail), "new article").capitalize()
+    before = f"for more than {_count(longest, 'day')}" if longest else "for a day"
     return Judgement(
         Health.QUIET,
-        f"{_count(count, 'new article')} since {tail[0].date}, where its habit lets expect "
-        f"{expected:.0f}; in four weeks it was never silent for more than {days}.",
+        f"{count} since {tail[0].date}, where its habit lets expect {expected:.0f}; in four weeks "
+        f"it was never silent {before}.",
     )
 
 
