@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from operator import attrgetter
 
-from sqlalchemy import func, insert, or_, select, text
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.orm import Session, selectinload
 
 from extract import likeness
 from extract.article import Article, Place, Verdict
@@ -122,20 +123,19 @@ def _told_before(session: Session, finding: models.Finding, telling: Telling) ->
     ranked = sorted(shared, key=lambda id_: (-shared[id_], -id_))[:COMPARED]
     if not ranked:
         return None
-    # those found, and the first of the story of each
-    member, first = aliased(models.Finding), select(models.Story.first)
-    firsts = first.join(member, member.story_id == models.Story.id).where(member.id.in_(ranked))
-    rows = session.scalars(
-        select(models.Finding)
-        .where(or_(models.Finding.id.in_(ranked), models.Finding.id.in_(firsts)))
-        .options(selectinload(models.Finding.places))
-    )
+    findings = select(models.Finding).options(selectinload(models.Finding.places))
+    rows = session.scalars(findings.where(models.Finding.id.in_(ranked)))
     found = {row.id: row for row in rows}
-    stories = dict.fromkeys(found[id_].story_id for id_ in ranked if id_ in found)
-    for story_id in stories:
-        members = [id_ for id_, row in found.items() if row.story_id == story_id]
-        oldest, newest = found[min(members)], found[max(members)]
-        if likeness.continues(telling, _telling(oldest), _telling(newest)):
+    told = [*dict.fromkeys(found[id_].story_id for id_ in ranked if id_ in found)]
+    # asked for apart: in one query with the others PostgreSQL would read the whole table
+    began = findings.join(models.Story, models.Story.first == models.Finding.id)
+    firsts = session.scalars(began.where(models.Story.id.in_(told)))
+    oldest = {row.story_id: row for row in firsts}
+    for story_id in told:
+        newest = max(
+            (row for row in found.values() if row.story_id == story_id), key=attrgetter("id")
+        )
+        if likeness.continues(telling, _telling(oldest[story_id]), _telling(newest)):
             return story_id
     return None
 
