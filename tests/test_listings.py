@@ -13,7 +13,9 @@ from typing import TypeVar
 import pytest
 from scrapy.http import TextResponse
 
+from crawler import urls
 from crawler.outlet import WIB, Outlet
+from crawler.past import OutletBackfill
 from crawler.platforms import PLATFORMS
 from crawler.sources import (
     BY_SHAPE,
@@ -27,6 +29,7 @@ from crawler.sources import (
     SourceError,
 )
 from storage.links import Link
+from storage.models import Slice
 
 T = TypeVar("T")
 
@@ -193,3 +196,42 @@ def test_pages_are_counted_from_0_where_the_site_does() -> None:
     listener = read(search, lambda path: page(10 * at(path), 10 * at(path) + 1, 3, 4))
     assert listener.asked[:2] == [f"/search/node?keys=camat&page={n}" for n in (0, 1)]
     assert "/berita/10/harga-cabai-di-pasar-turun" in listener.taken
+
+
+def test_one_old_article_pinned_to_a_page_does_not_end_the_past() -> None:
+    """Nor does it where nothing is known of the others."""
+    old, inside = JULY[0] - timedelta(days=9), JULY[0] + timedelta(days=9)
+    part = Slice(start=JULY[0], until=JULY[1])
+
+    def has_passed(*dates: datetime | None) -> bool:
+        journey = OutletBackfill.__new__(OutletBackfill)
+        known = {f"{SITE}/{n}": date for n, date in enumerate(dates) if date}
+
+        async def told(_: object) -> dict[str, datetime]:
+            return known
+
+        journey.dates = told  # type: ignore[method-assign]
+        journey._page_before = [f"{SITE}/{n}" for n in range(len(dates))]
+        return asyncio.run(journey._has_passed(part))
+
+    assert not has_passed(old, None, None, None)
+    assert not has_passed(old, old, inside)
+    assert not has_passed()
+    assert has_passed(old, old, old, None)
+
+
+@pytest.mark.parametrize(
+    ("url", "publishes"),
+    [
+        ("https://www.kabar.example/bali/berita/1", True),
+        ("http://m.kabar.test/bali/1?utm_source=x", True),
+        ("https://kabar.example/balikpapan/1", False),
+        ("https://kabar.example.evil/bali/1", False),
+        ("https://kabar.example:81/bali/1", False),
+    ],
+)
+def test_whose_a_link_is_need_not_be_worked_out_twice(url: str, *, publishes: bool) -> None:
+    outlet = Outlet("Kabar", "www.kabar.example", section="/bali", twins=("kabar.test",))
+    canonical = urls.canonical(url)
+    assert canonical
+    assert outlet.publishes(url) == outlet.has(canonical) == publishes

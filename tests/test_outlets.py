@@ -21,9 +21,10 @@ from cli.outlets import admitted
 from crawler import catalogue
 from crawler.crawl import LAST
 from crawler.opml import OpmlError, outlets_in
-from crawler.outlet import WITA, Outlet
+from crawler.outlet import WIB, WITA, Outlet
 from crawler.rows import in_toml, outlet_row, rows_in, write
 from crawler.sources import (
+    BY_SHAPE,
     Archive,
     DateArchive,
     Feed,
@@ -138,8 +139,13 @@ def blogger(site: Site) -> None:
     paths = publish(site, "/{at:%Y/%m}/{slug}.html")
 
     def feed(handler: BaseHTTPRequestHandler) -> Answer:
-        start = asked(handler, "start-index")
-        return Answer(rss(site, paths[start - 1 : start + 24]))
+        start, days = asked(handler, "start-index"), parse_qs(urlsplit(handler.path).query)
+        shown = paths
+        if "published-min" in days:  # what a backfill asks for
+            first, last = (days[f"published-{end}"][0] for end in ("min", "max"))
+            span = datetime.fromisoformat(first), datetime.fromisoformat(last)
+            shown = [path for path in paths if span[0] <= when(PATHS[path]) < span[1]]
+        return Answer(rss(site, shown[start - 1 : start + 24]))
 
     site.pages |= {
         "/": listing(site, paths[:5], head=alternate("/feeds/posts/default?alt=rss", "blogger")),
@@ -166,10 +172,16 @@ def promedia(site: Site) -> None:
 
 def drupal(site: Site) -> None:
     paths = publish(site, "/content/{slug}")
+
+    def node(handler: BaseHTTPRequestHandler) -> Answer:
+        start = 5 * int(parse_qs(urlsplit(handler.path).query).get("page", ["0"])[0])
+        more = '<a href="?page=1">2</a><a href="?page=2">3</a>'
+        return Answer(listing(site, paths[start : start + 5], more))
+
     site.pages |= {
         "/": listing(site, paths[:5], head=alternate("/rss.xml", "Drupal 10 (drupal.org)")),
         "/rss.xml": Answer(rss(site, paths), headers={"Content-Type": "application/rss+xml"}),
-        "/node": listing(site, paths[:5], '<a href="?page=1">2</a><a href="?page=2">3</a>'),
+        "/node": node,
     }
 
 
@@ -202,7 +214,9 @@ MANNERS: dict[str, tuple[Callable[[Site], None], dict[str, Any]]] = {
 }
 
 
-def test_sites_are_studied_added_and_crawled(pantau: Pantau) -> None:
+def test_sites_are_studied_added_and_crawled_and_their_past_read(
+    pantau: Pantau, tmp_path: Path
+) -> None:
     with several(*MANNERS) as at:
         for name, (manner, expected) in MANNERS.items():
             site = at[name]
@@ -232,6 +246,26 @@ def test_sites_are_studied_added_and_crawled(pantau: Pantau) -> None:
         found = pantau("findings", "--json").lines()
         assert sorted(row["outlet"] for row in found) == sorted(MANNERS)
         assert {row["title"] for row in found} == {RELEVANT}
+
+        # two days of their past, by an installation that knows nothing yet
+        other = Pantau(tmp_path / "other")
+        other.catalogue((pantau.home / "outlets.toml").read_text("utf-8"))
+        days = [when(number).astimezone(WITA).date() for number in range(len(HEADLINES))]
+        last = max(day for day in days if day < datetime.now(WIB).date())
+        first = last - timedelta(days=1)
+        for site in at.values():
+            site.log.clear()
+        names = [part for name in MANNERS for part in ("--outlet", name)]
+        ran = other("backfill", *names, "--from", f"{first}", "--to", f"{last}", "--json")
+        assert ran.code == 0, ran.err + ran.out
+        told = other("backfills", "1", "--json").json()["by_outlet"]
+        for about in told:
+            site = at[about["outlet"]]
+            articles = [path for path in site.paths() if path in PATHS]
+            within = {p for p, n in PATHS.items() if p in site.pages and first <= days[n] <= last}
+            assert within <= set(articles), about["outlet"]
+            assert len(articles) == len(set(articles)), about["outlet"]
+            assert sum(month["fetched"] for month in about["months"]) == len(within) > 2
 
 
 def test_a_dry_run_writes_nothing_and_says_all(pantau: Pantau, site: Site) -> None:
@@ -337,6 +371,7 @@ def test_what_is_written_loads_as_the_same(tmp_path: Path) -> None:
         WordPress("/blog/wp-json/wp/v2/posts"),
         Search("/?s={term}", "#article-list a"),
         Search("/?s={term}&feed=rss2&paged={page}", None, ("netral",)),
+        Search("/search/node?keys={term}&page={index}", BY_SHAPE),
         Archive("/berita?page={page}", "h2 a"),
         Index(("/", "/berita?page={page}")),
         DateArchive("/{year}/{month}/{day}/", "h2 a"),

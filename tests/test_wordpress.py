@@ -271,12 +271,19 @@ def test_three_months_of_the_past(
     assert report["requests"] == {"listing": listings, "pages": report["fetched"]}
 
 
+@pytest.mark.parametrize(
+    ("sources", "kills"),
+    [
+        pytest.param(REST, (30, 60, 110), id="rest"),
+        pytest.param(SITEMAP, (60, 130), id="sitemap"),
+        pytest.param(ARCHIVE_PAGES, (60, 130), id="archive pages"),
+    ],
+)
 def test_three_months_of_the_past_resumed_after_kills(
-    old_wordpress: WordPress, pantau: Pantau
+    old_wordpress: WordPress, pantau: Pantau, sources: str, kills: tuple[int, ...]
 ) -> None:
-    pantau.outlet("kabar", old_wordpress.url, REST)
+    pantau.outlet("kabar", old_wordpress.url, sources)
     before, arguments = len(old_wordpress.asked()), BACKFILL
-    kills = 30, 60, 110
     for kill in kills:
         running = pantau.start(*arguments)
         wait_for(lambda kill=kill: len(old_wordpress.asked()) - before >= kill)
@@ -286,4 +293,4 @@ def test_three_months_of_the_past_resumed_after_kills(
     wait_for(lambda: not processes_of(pantau.home))
     ran = pantau(*arguments)
     assert ran.code == 0, ran.err
-    finds_the_window(old_wordpress, pantau, before, again=2 * len(kills))
+    finds_the_window(old_wordpress, pantau, before, again=len(kills))

@@ -118,6 +118,49 @@ def test_months_are_counted_and_marked(writing: Writing) -> None:
         assert states == ["running", "done"]
 
 
+def test_what_was_not_reached(writing: Writing) -> None:
+    """Nothing there for one month is no failure of a source that answers for another."""
+
+    def ended(*ends: tuple[str, str | None, bool]) -> tuple[set[Mark | None], str | None, bool]:
+        """By (source, error, whether finally) of the first two months: the marks, why nothing could
+        be read, and whether all was."""
+        parts = [
+            Part("kabar", source, *MONTHS[n])
+            for n in range(2)
+            for source in dict.fromkeys(source for source, _, _ in ends)
+        ]
+        with writing() as session:
+            id_ = backfills.begin(session, MONTHS[0][0], MONTHS[1][1], ["kabar"], parts, NOW)
+            slices = backfills.slices(session, id_, "kabar")
+            for source, error, final in ends:
+                part = next(part for part in slices if part.source == source)
+                slices.remove(part)
+                backfills.end(session, part, None if error and not final else NOW, error)
+        with writing() as session:
+            months = backfills.months(session, id_, "kabar", MONTHS[:2])
+            marks = {month.mark for month in months}
+            return marks, backfills.refusal(session, id_, "kabar"), backfills.is_read(session, id_)
+
+    gone, broken = ("/feed", "HTTP 404", True), ("/rest", "HTTP 500", False)
+    assert ended(gone, gone) == ({Mark.UNREACHED}, "/feed: HTTP 404", True)
+    assert ended(gone, gone, broken, broken)[0] == {Mark.UNREACHED}
+    assert ended(gone, ("/feed", None, True)) == ({None}, None, True)
+    assert ended(gone, gone, broken, ("/rest", None, True))[1] is None
+    assert ended(gone) == ({Mark.UNREACHED, None}, None, False), "one was never read"
+
+
+def test_a_living_page_stands_before_an_archive_s_copy(writing: Writing) -> None:
+    url = "https://kabar.example/berita/1"
+    kept = Link(url, f"https://web.archive.org/web/20230105000000id_/{url}")
+    with writing() as session:
+        id_ = begun(session)
+        (part, *_) = backfills.unfinished(session, id_, "kabar")
+        for listed in (kept, Link(url, "http://www.kabar.example/berita/1/"), kept):
+            backfills.take(session, part, [listed], 1, NOW)
+        (pending,) = links.pending(session, "kabar", 9, id_)
+        assert pending.address == "http://www.kabar.example/berita/1/"
+
+
 def test_who_comes_last_lends_a_lease_that_is_wanted(writing: Writing) -> None:
     def acquire(owner: str, at: float, *, last: bool = False) -> bool:
         with writing() as session:
