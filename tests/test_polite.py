@@ -293,7 +293,8 @@ class Again(scrapy.Spider):
 
     async def parse(self, response):
         await asyncio.sleep(1)
-        yield scrapy.Request(response.url[:-1] + "1", errback=lambda failure: None)
+        done = dict.fromkeys(("callback", "errback"), lambda result: None)
+        yield scrapy.Request(response.url[:-1] + "1", **done)
 """
 
 
