@@ -58,7 +58,8 @@ def parse(text: str, current: Settings) -> Address:
     allowed = ("https", "http") if current.allow_private_addresses else ("https",)
     url = f"{scheme}://{place}"
     if scheme not in allowed or not webhook.usable(url):
-        raise AddressError("A webhook's address is written webhook+https://host/path.")
+        plain = "; plain http needs PANTAU_ALLOW_PRIVATE_ADDRESSES" if scheme == "http" else ""
+        raise AddressError(f"A webhook's address is written webhook+https://host/path{plain}.")
     if at and len(key) < LEAST_KEY:
         raise AddressError(
             f"A webhook's key has at least {LEAST_KEY} characters; without one, one is made."
@@ -100,7 +101,8 @@ def get(session: Session, name: str) -> models.Channel:
     channel = session.scalar(select(models.Channel).where(models.Channel.name == name))
     if channel is None:
         known = session.scalars(select(models.Channel.name).order_by(models.Channel.name)).all()
-        there = f"there are: {', '.join(known)}." if known else "`pantau alerts channels add`."
+        add = "`pantau alerts channels add` makes one."
+        there = f"there are: {', '.join(known)}." if known else add
         raise AddressError(f"There is no channel “{name}”; {there}")
     return channel
 

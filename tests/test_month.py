@@ -234,7 +234,7 @@ READERS = [
 ]  # fmt: skip
 
 OPERATORS = [  # when they are told of what
-    (at(LATE, 11, 30), {"daily crawl": "missing"}),
+    (at(LATE, 11), {"daily crawl": "missing"}),
     (at(LATE, 13, 45), {"daily crawl": "well"}),
     (at(11, 5, 45), {SILENT: "quiet"}),
     (at(13, 5, 45), {BLOCKED: "blocked"}),
@@ -382,13 +382,15 @@ class Month:
         crawl = next(waiting)
         for tick in range(int(DAYS * DAY / TICK)):
             moment = MIDNIGHT + tick * TICK
+            if moment.minute and moment.hour not in (5, 6, 13):
+                continue  # nothing happens: once an hour will do
             while crawl and crawl[0] <= moment:
                 self._crawl(*crawl)
                 if crawl[2] == OUTLETS[-1]:  # the last of the day's
                     watch.ended(crawl_of(crawl[1], OUTLETS[0]), 0)
                 crawl = next(waiting, None)
             self.desk.now = moment
-            if moment.minute == 30:
+            if moment.minute in (0, 30):
                 watch.look()
             if moment == at(REFUSING, 6, 30):
                 self.receivers["redaksi"].answers += [503, 503]
