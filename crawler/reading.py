@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-import scrapy
 from scrapy.http import TextResponse
 
 from crawler import urls
-from crawler.challenge import wall
 from crawler.errors import UnreachableError, WaitError, in_words
 from crawler.examine import ExaminationError
+from crawler.listing import fetch_listing, validators_of
 from crawler.outlet import Outlet
 from crawler.sources import Source, SourceError
 from crawler.sources.reader import Listing
@@ -59,34 +58,12 @@ class Reading:
         self._seen_in = seen_in
 
     async def fetch(self, url: str, *, conditional: bool = False) -> TextResponse | None:
-        spider = self._spider
-        headers = {}
-        if conditional:
-            etag, last_modified = await spider.crawl.look_up(crawls.validator, url)
-            if etag:
-                # Behind gzip, WordPress makes its ETag weak and does not know it again.
-                headers["If-None-Match"] = etag.removeprefix("W/")
-            if last_modified:
-                headers["If-Modified-Since"] = last_modified
-        assert spider.crawler.engine
-        try:
-            response = await spider.crawler.engine.download_async(
-                scrapy.Request(url, headers=headers)
-            )
-        except (UnreachableError, WaitError):
-            raise
-        except Exception as error:
-            raise SourceError(in_words(error)) from error
-        if response.status == 304:
-            return None
-        if name := wall(response.body):
-            raise SourceError(f"blocked by {name}", 403)
-        if response.status != 200:
-            raise SourceError(f"HTTP {response.status}", response.status)
-        if not isinstance(response, TextResponse):
-            response = response.replace(cls=TextResponse)  # an untyped or gzipped sitemap
-        if conditional:
-            self.validators[url] = (_header(response, "ETag"), _header(response, "Last-Modified"))
+        crawl, engine = self._spider.crawl, self._spider.crawler.engine
+        assert engine
+        known = await crawl.look_up(crawls.validator, url) if conditional else (None, None)
+        response = await fetch_listing(engine, url, known)
+        if conditional and response is not None:
+            self.validators[url] = validators_of(response)
         return response
 
     async def parse(self, function: Callable[..., T], *args: object) -> T:
@@ -125,11 +102,6 @@ class Reading:
 
     def forget(self, url: str) -> None:
         self.validators[url] = (None, None)
-
-
-def _header(response: TextResponse, name: str) -> str | None:
-    value = response.headers.get(name)
-    return value.decode("latin-1") if value else None
 
 
 async def read_source(
