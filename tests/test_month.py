@@ -155,7 +155,10 @@ class Plan:
         working = [name for name in OUTLETS if day not in TROUBLE.get(name, ())]
         if day < JOINS:
             working.remove(NEWCOMER)
-        for number, outlet in enumerate(self._chance.sample(working, carriers)):
+        outlets = self._chance.sample(working, carriers)
+        if day == JOINS and carriers > 2 and NEWCOMER not in outlets:
+            outlets[0] = NEWCOMER  # it has it first, and as old news
+        for number, outlet in enumerate(outlets):
             own = form if number < 3 else 1 - form
             yield self._by(day, outlet, case, kind, form=own, cut=number == 2)
 

@@ -126,12 +126,16 @@ def test_old_news_is_for_digests_alone(writing: Writing) -> None:
 
 def test_a_copy_is_news_only_where_its_original_was_not_wanted(writing: Writing) -> None:
     with writing() as session:
-        original = tell(session, "original", quiet=True)
+        original, old = tell(session, "original"), tell(session, "old", quiet=True)
         copy = tell(session, "copy", outlet="nusabali", same_as=original.id, story=2)
+        fresh = tell(session, "fresh", outlet="nusabali", same_as=old.id, story=3)
         rule(session, "all")
+        rule(session, "digest", pace="daily")
         rule(session, "nusabali", wanted={"outlets": ["nusabali"]})
         outbox.owe(session, copy, NOW)
         assert owed(session) == [("nusabali", 2, "allegation")]
+        outbox.owe(session, fresh, NOW)  # the old was for the digest alone
+        assert {name for name, story, _ in owed(session) if story == 3} == {"all", "nusabali"}
 
 
 @pytest.mark.parametrize(
