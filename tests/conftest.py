@@ -22,6 +22,12 @@ SHARED = ROOT.parent / "shared"
 DECLARED = ("laksara", "satumeja", "nusabali", "bkpsdm-bondowoso", "transparansi")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that none is left running alone at the end."""
+    longest = ("test_wordpress", "test_backfill", "test_outlets", "test_coverage", "test_crawl")
+    items.sort(key=lambda item: item.path.stem not in longest)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The data beside the checkout; a test that needs it is skipped where it is not."""
