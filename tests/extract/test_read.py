@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Template
-from time import perf_counter
+from time import process_time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -674,9 +674,9 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     ("name", "raw"), list(hostile()), ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_hostile_pages_end_in_time(name: str, raw: bytes) -> None:
-    started = perf_counter()
+    started = process_time()
     read([page(raw)], zone=JAKARTA)
-    assert perf_counter() - started < 10
+    assert process_time() - started < 10
 
 
 # --- saved pages of real sites
