@@ -1,5 +1,5 @@
 from crawler.outlet import WIB, Outlet
-from crawler.sources import Archive
+from crawler.sources import Archive, Index, Sitemap
 from crawler.spider import OutletSpider
 
 
@@ -13,3 +13,4 @@ class BkpsdmBondowoso(OutletSpider):
         zone=WIB,
     )
     sources = (Archive("/berita?page={page}", links="a[href*='/berita/']"),)
+    spare = (Sitemap("/sitemap.xml"), Index(("/", "/berita")))

@@ -1,5 +1,5 @@
 from crawler.outlet import WITA, Outlet
-from crawler.sources import TERMS, Feed, Search
+from crawler.sources import TERMS, Feed, Index, Search, Sitemap
 from crawler.spider import OutletSpider
 
 
@@ -12,3 +12,4 @@ class NusaBali(OutletSpider):
         Feed("/rss"),
         Search("/search?keyword={term}&page={page}", "#article-list a", (*TERMS, "di")),
     )
+    spare = (Sitemap("/sitemap.xml"), Index())

@@ -1,5 +1,5 @@
 from crawler.outlet import WITA, Outlet
-from crawler.sources import Feed, Sitemap
+from crawler.sources import WORDPRESS_SEARCH, Feed, Sitemap, WordPress
 from crawler.spider import OutletSpider
 
 
@@ -13,3 +13,4 @@ class SatuMejaNews(OutletSpider):
         zone=WITA,
     )
     sources = (Feed("/feed/", pages="/feed/?paged={page}"), Sitemap("/sitemap_index.xml"))
+    spare = (WordPress(), WORDPRESS_SEARCH)

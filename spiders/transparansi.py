@@ -1,5 +1,5 @@
 from crawler.outlet import WIB, Outlet
-from crawler.sources import Feed, Sitemap
+from crawler.sources import Feed, Index, Sitemap
 from crawler.spider import OutletSpider
 
 
@@ -19,3 +19,4 @@ class Transparansi(OutletSpider):
         ),
         Sitemap("/news-sitemap.xml"),
     )
+    spare = (Sitemap("/sitemap.xml"), Index())
