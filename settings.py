@@ -154,20 +154,20 @@ BOT_NAME = "pantau"
 USER_AGENT = _settings.user_agent
 SPIDER_MODULES = ["spiders"]
 NEWSPIDER_MODULE = "spiders"
-SPIDER_LOADER_CLASS = "crawler.catalogue.CatalogueLoader"
+SPIDER_LOADER_CLASS = "crawler.outlets.catalogue.CatalogueLoader"
 ITEM_PIPELINES = {"crawler.pipeline.Keep": 100}
 DOWNLOADER_MIDDLEWARES = {
     "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,
-    "crawler.archives.Archives": 20,
-    "crawler.middlewares.OwnSite": 30,
-    "crawler.middlewares.PrivateAddresses": 40,
-    "crawler.middlewares.OneSlot": 50,
+    "crawler.web.archives.Archives": 20,
+    "crawler.web.middlewares.OwnSite": 30,
+    "crawler.web.middlewares.PrivateAddresses": 40,
+    "crawler.web.middlewares.OneSlot": 50,
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
-    "crawler.middlewares.Robots": 100,
+    "crawler.web.middlewares.Robots": 100,
     "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
-    "crawler.middlewares.RetryAfter": 550,
+    "crawler.web.middlewares.RetryAfter": 550,
 }
-TWISTED_DNS_RESOLVER = "crawler.middlewares.PublicResolver"
+TWISTED_DNS_RESOLVER = "crawler.web.middlewares.PublicResolver"
 
 # Politeness. The delay is exact (no jitter): "at least a second" is a promise.
 ROBOTSTXT_OBEY = True
@@ -201,8 +201,8 @@ DOWNLOAD_TIMEOUT = _settings.timeout
 DOWNLOAD_VERIFY_CERTIFICATES = True
 # nothing but the web: no file:, ftp:, s3: or data: from a page
 DOWNLOAD_HANDLERS = {
-    "http": "crawler.download.Http",
-    "https": "crawler.download.Http",
+    "http": "crawler.web.download.Http",
+    "https": "crawler.web.download.Http",
     "file": None,
     "ftp": None,
     "s3": None,

@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.pages import Pages
-from crawler.catalogue import load
-from crawler.warc import Tally, Wanted, records
+from crawler.outlets.catalogue import load
+from crawler.past.warc import Tally, Wanted, records
 from extract.gate import passes
 
 CATALOGUE = """[[outlet]]

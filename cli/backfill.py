@@ -75,7 +75,7 @@ def backfill(
 
     Example: pantau backfill --from 2023-07-01 --to 2024-11-30 --outlet nusabali
     """
-    from crawler.backfill import BackfillBusyError, begin, go_on
+    from crawler.past.backfill import BackfillBusyError, begin, go_on
     from crawler.shared import shared
     from storage import backfills
 
@@ -349,7 +349,7 @@ class _Bars:
         self._left: Callable[[Sequence[OutletReport]], float | None]
 
     def __enter__(self) -> "_Bars":
-        from crawler.backfill import seconds_left
+        from crawler.past.backfill import seconds_left
 
         self._left = seconds_left
         self._progress.start()

@@ -50,7 +50,7 @@ def doctor(since: timedelta | None, as_json: bool) -> None:
 def _daily(since: timedelta, as_json: bool) -> None:
     """For cron: nothing of Pantau need be running."""
     import settings
-    from crawler.catalogue import CatalogueError
+    from crawler.outlets.catalogue import CatalogueError
     from scheduler.health import check_daily, outlets
     from storage.database import open_database
 

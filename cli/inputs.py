@@ -58,7 +58,7 @@ def chosen_spiders(names: Sequence[str]) -> list[Any]:
 
 
 def catalogue() -> dict[str, Any]:
-    from crawler.catalogue import CatalogueError, spiders
+    from crawler.outlets.catalogue import CatalogueError, spiders
 
     try:
         return spiders()

@@ -15,10 +15,10 @@ from cli.inputs import InputError, catalogue, chosen_spiders, json_option, readi
 from cli.output import mention, print_json, say, stdout
 
 if TYPE_CHECKING:
-    from crawler.checkup import Checked
     from crawler.outlet import Outlet
-    from crawler.study import Study
-    from crawler.trial import Tried
+    from crawler.outlets.checkup import Checked
+    from crawler.outlets.study import Study
+    from crawler.outlets.trial import Tried
 
 dry_run = click.option("--dry-run", is_flag=True, help="Only report; write nothing.")
 
@@ -72,8 +72,8 @@ def outlets(context: click.Context, as_json: bool) -> None:
 def _rows() -> dict[str, dict[str, Any]]:
     """The rows of both catalogues, as they stand there."""
     import settings
-    from crawler.catalogue import BUILT_IN, own_path
-    from crawler.rows import rows_in
+    from crawler.outlets.catalogue import BUILT_IN, own_path
+    from crawler.outlets.rows import rows_in
 
     return rows_in(BUILT_IN) | rows_in(own_path(settings.load()))
 
@@ -108,10 +108,10 @@ def add(
     """
     from scrapy.utils.url import strip_url
 
-    from crawler.catalogue import CatalogueError
-    from crawler.rows import outlet_row
-    from crawler.study import StudyError, study
-    from crawler.trial import visiting
+    from crawler.outlets.catalogue import CatalogueError
+    from crawler.outlets.rows import outlet_row
+    from crawler.outlets.study import StudyError, study
+    from crawler.outlets.trial import visiting
 
     if "@" in url:  # no password is shown, kept or sent
         url = strip_url(url if "://" in url else f"https://{url}")
@@ -174,7 +174,7 @@ def admitted(known: Mapping[str, Any], name: str | None, url: str, may_replace: 
 
 def _known_facts(facts: Mapping[str, str | None]) -> dict[str, Any]:
     """What is given of an outlet, as an Outlet has it."""
-    from crawler.catalogue import ZONES
+    from crawler.outlets.catalogue import ZONES
     from extract import places
 
     given: dict[str, Any] = {key: value for key, value in facts.items() if value}
@@ -198,8 +198,8 @@ def _name(outlet: "Outlet") -> str:
 
 def _write(rows: Sequence[Mapping[str, Any]]) -> Path:
     import settings
-    from crawler.catalogue import CatalogueError, own_path
-    from crawler.rows import write
+    from crawler.outlets.catalogue import CatalogueError, own_path
+    from crawler.outlets.rows import write
 
     path = own_path(settings.load())
     try:
@@ -274,7 +274,7 @@ def _print_study(studied: "Study", row: Mapping[str, Any] | None) -> None:
     said.append(f"The study took {studied.traffic.requests} requests.")
     console.print(Text(" ".join(said)))
     if row:
-        from crawler.rows import in_toml
+        from crawler.outlets.rows import in_toml
 
         console.print(Text(f"\n{tomlkit.dumps(in_toml([row]))}"), soft_wrap=True)
 
@@ -295,10 +295,10 @@ def check(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     Example: pantau outlets check nusabali laksara --dry-run
     """
     import settings
-    from crawler.catalogue import own_path
-    from crawler.checkup import Condition
-    from crawler.checkup import check as check_all
-    from crawler.trial import visiting
+    from crawler.outlets.catalogue import own_path
+    from crawler.outlets.checkup import Condition
+    from crawler.outlets.checkup import check as check_all
+    from crawler.outlets.trial import visiting
 
     spiders = chosen_spiders(names)
     own = own_path(settings.load())
@@ -357,7 +357,7 @@ def export(file: Path, as_json: bool) -> None:
 
     Example: pantau outlets export pantau.opml
     """
-    from crawler.opml import export as to_opml
+    from crawler.outlets.opml import export as to_opml
 
     known = catalogue()
     xml, number = to_opml(known.values())
@@ -381,8 +381,8 @@ def import_(file: Path, as_json: bool) -> None:
     Example: pantau outlets import subscriptions.opml
     """
     from crawler import urls
-    from crawler.opml import OpmlError, outlets_in
-    from crawler.rows import outlet_row
+    from crawler.outlets.opml import OpmlError, outlets_in
+    from crawler.outlets.rows import outlet_row
 
     try:
         found, unusable = outlets_in(file.read_bytes())

@@ -50,9 +50,9 @@ def warc(
     Example: pantau warc CC-NEWS-20241127000000-00001.warc.gz --from 2024-11-01
     """
     import settings
-    from crawler.intake import Intake
+    from crawler.past.intake import Intake
+    from crawler.past.warc import Tally, Wanted
     from crawler.shared import shared
-    from crawler.warc import Tally, Wanted
     from storage import findings
     from storage.database import reading
 
@@ -103,8 +103,8 @@ def warc(
 
 async def _read(file: str, intake: Any, tally: Any, bar: Progress) -> str | None:
     """Read one file; says what ended it early, if anything."""
-    from crawler.remote import RemoteError
-    from crawler.warc import WarcError
+    from crawler.past.warc import WarcError
+    from crawler.web.remote import RemoteError
 
     task: TaskID | None = None
     try:
@@ -126,7 +126,7 @@ def _is_address(file: str) -> bool:
 @contextmanager
 def _opened(file: str) -> Iterator[tuple[BinaryIO, int | None]]:
     if _is_address(file):
-        from crawler.remote import Remote
+        from crawler.web.remote import Remote
 
         remote = Remote(file)
         with io.BufferedReader(remote) as stream:  # it goes back a little without asking again

@@ -19,9 +19,9 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from crawler.errors import in_words
 from crawler.examine import Examination
 from crawler.shared import Shared
+from crawler.web.errors import in_words
 from storage import crawls, findings, leases, links
 from storage.coverage import CHECK
 from storage.crawls import Counts

@@ -1,10 +1,11 @@
 """What an outlet is."""
 
-from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
+from dataclasses import dataclass, field, replace
+from urllib.parse import urljoin, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from crawler import urls
+from storage.links import Link
 
 WIB = ZoneInfo("Asia/Jakarta")
 WITA = ZoneInfo("Asia/Makassar")
@@ -67,6 +68,19 @@ class Outlet:
         parts = urlsplit(canonical)
         within = not self.section or parts.path.startswith(f"{self.section}/")
         return within and parts.netloc in self.hosts
+
+    def at_home(self, link: Link) -> Link:
+        """`link` on the outlet's main domain, where it is on a twin of it; what an archive keeps
+        stays where it is."""
+        url, here = urlsplit(link.url), urlsplit(self.url("/"))
+        there, home = url.netloc, urls.host(self.url("/"))
+        if there == home or there not in self.hosts:
+            return link
+        url = url._replace(netloc=home)
+        address = urlsplit(link.address)
+        if urls.host(link.address) == there:
+            address = address._replace(scheme=here.scheme, netloc=here.netloc)
+        return replace(link, url=urlunsplit(url), address=urlunsplit(address))
 
     @property
     def hostname(self) -> str:

@@ -5,7 +5,7 @@ from scrapy.crawler import Crawler
 from twisted.python.failure import Failure
 
 from crawler.crawl import Kept, OutletCrawl
-from crawler.errors import in_words
+from crawler.web.errors import in_words
 
 
 class Keep:

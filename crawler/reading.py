@@ -2,20 +2,16 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from scrapy.http import TextResponse
 
-from crawler import urls
-from crawler.errors import UnreachableError, WaitError, in_words
 from crawler.examine import ExaminationError
-from crawler.listing import fetch_listing, validators_of
-from crawler.outlet import Outlet
 from crawler.sources import Source, SourceError
 from crawler.sources.reader import Listing
+from crawler.web.errors import UnreachableError, WaitError, in_words
+from crawler.web.listing import fetch_listing, validators_of
 from storage import crawls
 from storage.links import Link
 from storage.models import SeenIn, State
@@ -89,7 +85,7 @@ class Reading:
     def _own(self, links: Iterable[Link]) -> list[Link]:
         """Those of `links` that are the outlet's; what is left out is counted."""
         listed = list(links)
-        own = [at_home(link, self.outlet) for link in listed if self.outlet.has(link.url)]
+        own = [self.outlet.at_home(link) for link in listed if self.outlet.has(link.url)]
         self.listed += len(listed)
         self.own += len(own)
         self._spider.crawl.drop({"of another site": len(listed) - len(own)})
@@ -135,17 +131,3 @@ async def read_source(
         validators={} if error else reading.validators,
     )
     return error
-
-
-def at_home(link: Link, outlet: Outlet) -> Link:
-    """`link` on the outlet's main domain, where it is on a twin of it; what an archive keeps stays
-    where it is."""
-    url, here = urlsplit(link.url), urlsplit(outlet.url("/"))
-    there, home = url.netloc, urls.host(outlet.url("/"))
-    if there == home or there not in outlet.hosts:
-        return link
-    url = url._replace(netloc=home)
-    address = urlsplit(link.address)
-    if urls.host(link.address) == there:
-        address = address._replace(scheme=here.scheme, netloc=here.netloc)
-    return replace(link, url=urlunsplit(url), address=urlunsplit(address))

@@ -14,10 +14,10 @@ from scrapy.utils.reactor import install_reactor
 from structlog.contextvars import bind_contextvars
 
 import settings
-from crawler.middlewares import PublicResolver
-from crawler.past import Trip
+from crawler.past.journey import Trip
 from crawler.shared import shared
 from crawler.spider import OutletSpider
+from crawler.web.middlewares import PublicResolver
 from storage.crawls import Counts
 
 DNS_CACHE = 10_000  # names

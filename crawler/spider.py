@@ -14,17 +14,17 @@ from twisted.python.failure import Failure
 
 import settings
 from crawler import urls
-from crawler.answer import GONE, page_of
-from crawler.archives import beside
-from crawler.challenge import wall
 from crawler.crawl import CLAIM_BATCH, Kept, OutletBusyError, OutletCrawl
-from crawler.errors import ArchiveBusyError, UnreachableError, WaitError, in_words, is_final
 from crawler.examine import Context, Examination, ExaminationError
 from crawler.outlet import Outlet
-from crawler.past import OutletBackfill
-from crawler.reading import at_home, read_source
+from crawler.past.journey import OutletBackfill
+from crawler.reading import read_source
 from crawler.shared import shared
 from crawler.sources import Search, Source
+from crawler.web.answer import GONE, page_of
+from crawler.web.archives import beside
+from crawler.web.challenge import wall
+from crawler.web.errors import ArchiveBusyError, UnreachableError, WaitError, in_words, is_final
 from extract.article import Page
 from extract.gate import passes
 from storage.links import Link, Outcome
@@ -199,7 +199,7 @@ class OutletSpider(scrapy.Spider):
         address = urls.address(response.url)
         if url == link.url or url is None or address is None:
             return link
-        target = at_home(replace(link, url=url, address=address), self.outlet)
+        target = self.outlet.at_home(replace(link, url=url, address=address))
         if target.url == link.url:
             return link
         return target if await self.crawl.redirected(link, target) else None

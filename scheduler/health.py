@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine, func, select
 
 import settings
-from crawler import catalogue
 from crawler.outlet import Outlet
+from crawler.outlets import catalogue
 from extract.lexicon import LexiconError, load
 from storage import crawls, links, runs, states
 from storage.database import open_database, reading

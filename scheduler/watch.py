@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 import settings
 from alerts.deliver import tell_operators
-from crawler import catalogue
+from crawler.outlets import catalogue
 from scheduler import heartbeat
 from scheduler.clock import last_due
 from storage import crawls, runs, states

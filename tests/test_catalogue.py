@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from crawler import catalogue
 from crawler.outlet import WIB, WIT, WITA, Outlet
-from crawler.platforms import PLATFORMS
+from crawler.outlets import catalogue
+from crawler.outlets.platforms import PLATFORMS
 from crawler.sources import Archive, DateArchive, Feed, Index, Search, Sitemap, WordPress
 from crawler.spider import OutletSpider
 from extract import places
@@ -166,7 +166,7 @@ def test_scrapy_lists_every_outlet(pantau: Pantau, built_in: Sequence[type[Outle
 
 def listed(pantau: Pantau) -> set[str]:
     """The outlets that a crawl would crawl."""
-    code = "from crawler.catalogue import spiders; print(*spiders())"
+    code = "from crawler.outlets.catalogue import spiders; print(*spiders())"
     ran = subprocess.run(
         [sys.executable, "-c", code],
         env=pantau.environment, cwd=ROOT, text=True, capture_output=True, check=True,

@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from cli import pantau
-from crawler.catalogue import load, spiders
+from crawler.outlets.catalogue import load, spiders
 from crawler.sources import Archive, DateArchive, Feed, Index, Search, Sitemap, WordPress
 from settings import Settings
 from tests.conftest import ROOT

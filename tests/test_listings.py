@@ -15,8 +15,8 @@ from scrapy.http import TextResponse
 
 from crawler import urls
 from crawler.outlet import WIB, Outlet
-from crawler.past import OutletBackfill
-from crawler.platforms import PLATFORMS
+from crawler.outlets.platforms import PLATFORMS
+from crawler.past.journey import OutletBackfill
 from crawler.sources import (
     BY_SHAPE,
     WORDPRESS_TAGS,

@@ -18,11 +18,11 @@ from sqlalchemy.orm import Session
 
 from cli.inputs import InputError
 from cli.outlets import admitted
-from crawler import catalogue
 from crawler.crawl import LAST
-from crawler.opml import OpmlError, outlets_in
 from crawler.outlet import WIB, WITA, Outlet
-from crawler.rows import in_toml, outlet_row, rows_in, write
+from crawler.outlets import catalogue
+from crawler.outlets.opml import OpmlError, outlets_in
+from crawler.outlets.rows import in_toml, outlet_row, rows_in, write
 from crawler.sources import (
     BY_SHAPE,
     Archive,

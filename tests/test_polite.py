@@ -281,7 +281,7 @@ class Many(scrapy.Spider):
 AGAIN = """
 import asyncio
 import scrapy
-from crawler import middlewares
+from crawler.web import middlewares
 
 middlewares.ROBOTS_SECONDS = 0.5
 

@@ -19,9 +19,9 @@ from fastwarc.stream_io import GzipWriter, ZstdWriter
 from fastwarc.warc import WarcRecord, WarcRecordType
 
 from benchmarks.pages import Pages
-from crawler import remote
-from crawler.catalogue import load
-from crawler.warc import Tally, Wanted, records
+from crawler.outlets.catalogue import load
+from crawler.past.warc import Tally, Wanted, records
+from crawler.web import remote
 from tests.conftest import Pantau, row
 from tests.site import Answer, Site, rss
 from tests.test_crawl import FILLER, RELEVANT, processes_of, wait_for

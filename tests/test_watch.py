@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from alerts import channels
-from crawler.challenge import wall
+from crawler.web.challenge import wall
 from scheduler import heartbeat
 from scheduler.metrics import serving
 from scheduler.watch import Watch

@@ -4,7 +4,7 @@ A source reads its listing back, page after page, and offers each page's links t
 all of a page was known to the last complete reading.
 """
 
-from crawler.sources.archives import CommonCrawl, Wayback
+from crawler.sources.captures import CommonCrawl, Wayback
 from crawler.sources.feed import Feed
 from crawler.sources.index import Index
 from crawler.sources.pages import (

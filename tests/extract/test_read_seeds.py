@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.catalogue import spiders
+from crawler.outlets.catalogue import spiders
 from extract.article import Page
 from extract.read import read
 from tests import seeds

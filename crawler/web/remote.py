@@ -14,8 +14,8 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry, Timeout
 
 import settings
-from crawler.middlewares import is_public
-from crawler.patience import MAX_WAIT_SECONDS
+from crawler.web.middlewares import is_public
+from crawler.web.patience import MAX_WAIT_SECONDS
 
 MAX_BYTES = 20 * 1024**3
 ATTEMPTS = 5  # in a row without a byte

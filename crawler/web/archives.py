@@ -21,10 +21,10 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Request, Response
 
 import settings
-from crawler.errors import ArchiveBusyError
 from crawler.examine import ExaminationError
-from crawler.patience import MAX_WAIT_SECONDS, retry_after
-from crawler.warc import opened
+from crawler.web.errors import ArchiveBusyError
+from crawler.web.patience import MAX_WAIT_SECONDS, retry_after
+from crawler.web.record import TornError, page_in
 from extract.article import Page
 
 MARK = "archive"
@@ -168,9 +168,9 @@ def _page(record: bytes) -> Page | None:
         for found in ArchiveIterator(
             stream, record_types=WarcRecordType.response, parse_http=False
         ):
-            if page := opened(found):
+            if page := page_in(found):
                 return page
-    except OSError:
+    except (TornError, OSError):
         pass
     return None
 

@@ -29,10 +29,10 @@ from twisted.internet.interfaces import (
 from zope.interface.declarations import implementer
 
 import settings
-from crawler.archives import is_allowed
-from crawler.errors import ForbiddenError, UnreachableError, WaitError, in_words
 from crawler.outlet import Outlet
-from crawler.patience import MAX_WAIT_SECONDS, retry_after
+from crawler.web.archives import is_allowed
+from crawler.web.errors import ForbiddenError, UnreachableError, WaitError, in_words
+from crawler.web.patience import MAX_WAIT_SECONDS, retry_after
 
 logger = logging.getLogger(__name__)
 
@@ -244,7 +244,7 @@ class RetryAfter(RetryMiddleware):
 
     def _heed(self, response: Response, request: Request) -> None:
         wait = retry_after(response)
-        if wait is None or is_allowed(request):  # crawler.archives heeds an archive's
+        if wait is None or is_allowed(request):  # crawler.web.archives heeds an archive's
             return
         assert self.crawler.engine
         slot = self.crawler.engine.downloader.slots[request.meta["download_slot"]]

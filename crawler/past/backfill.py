@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 import settings
-from crawler.past import is_monthly, keeps_its_own_time, parts
+from crawler.past.journey import is_monthly, keeps_its_own_time, parts
 from crawler.run import OutletReport, crawl
 from crawler.shared import shared
 from crawler.sources.window import months, window_of

@@ -25,14 +25,14 @@ from w3lib.url import safe_url_string
 import settings
 from crawler import urls
 from crawler.crawl import LAST
-from crawler.errors import UnreachableError, WaitError, in_words
 from crawler.examine import ExaminationError, Examiners
-from crawler.listing import NoAnswerError, Validators, fetch_listing, header, validators_of
-from crawler.middlewares import PublicResolver
 from crawler.outlet import Outlet
 from crawler.reading import OVERLAP
 from crawler.run import DNS_CACHE
 from crawler.sources import Feed, Search, Sitemap, Source, SourceError
+from crawler.web.errors import UnreachableError, WaitError, in_words
+from crawler.web.listing import NoAnswerError, Validators, fetch_listing, header, validators_of
+from crawler.web.middlewares import PublicResolver
 from storage import leases
 from storage.database import open_database
 from storage.links import Link

@@ -42,7 +42,7 @@ from scrapy.spiderloader import SpiderLoader
 import settings
 from crawler import urls
 from crawler.outlet import WIB, WIT, WITA, Outlet
-from crawler.platforms import PLATFORMS, Platform
+from crawler.outlets.platforms import PLATFORMS, Platform
 from crawler.sources import (
     Archive,
     CommonCrawl,

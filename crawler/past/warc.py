@@ -1,19 +1,15 @@
 """WARC files: what an archive kept of the whole web, and in it the pages of our outlets."""
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
-from fastwarc.stream_io import BrotliReader, ChunkedReader, GzipReader, WarcReader, ZstdReader
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
-from w3lib.encoding import http_content_type_encoding
 
-import settings
 from crawler import urls
-from crawler.reading import at_home
 from crawler.sources.shape import could_be_article
+from crawler.web.record import TornError, page_in
 from extract.article import Page
 from storage.links import Link
 
@@ -22,7 +18,6 @@ if TYPE_CHECKING:
 
 # what a file, or a part of one that can be read by itself, begins with
 _MARKS = (b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"WARC/1.")
-_HTML = ("", "text/html", "application/xhtml+xml")
 _CHUNK = 1024**2
 MAX_FRUITLESS = 1000  # beginnings tried in a row after a damaged place
 
@@ -80,7 +75,7 @@ class Wanted:
         for spider in self._by_host.get(urls.host(url), ()):
             if spider.outlet.publishes(url):
                 link = Link(canonical, address, urls.date_in(canonical))
-                return spider, at_home(link, spider.outlet)
+                return spider, spider.outlet.at_home(link)
         return None
 
     def covers(self, captured: datetime) -> bool:
@@ -156,60 +151,12 @@ def _archived(record: WarcRecord, wanted: Wanted, tally: Tally) -> Archived | No
     if not wanted.covers(captured):
         tally.outside += 1
         return None
-    page = opened(record, tally)
-    return Archived(*whose, page) if page else None
-
-
-def opened(record: WarcRecord, tally: Tally | None = None) -> Page | None:
-    """The page in a response's record; None where it is none, cut off or too large. Raises OSError
-    where the record is damaged."""
-    tally = tally or Tally()
-    record.parse_http()
-    headers, captured = record.http_headers, record.record_date
-    if headers is None or captured is None:
+    try:
+        page = page_in(record)
+    except TornError:
         tally.broken += 1
         return None
-    if headers.status_code != 200 or (record.http_content_type or "").lower() not in _HTML:
+    if page is None:
         tally.other += 1
         return None
-    length = record.content_length
-    raw = record.reader.read(settings.DOWNLOAD_MAXSIZE + 1)
-    encodings = f"{headers.get('Content-Encoding', '')},{headers.get('Transfer-Encoding', '')}"
-    html = _decoded(raw, encodings) if len(raw) == length <= settings.DOWNLOAD_MAXSIZE else None
-    if html is None:
-        tally.broken += 1
-        return None
-    url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
-    charset = http_content_type_encoding(headers.get("Content-Type", "") or "")
-    return Page(url, html, captured, charset)
-
-
-def _decoded(body: bytes, encodings: str) -> bytes | None:
-    """`body` without its encodings, the last one first; None where that cannot be done within the
-    limit of size. Many archives keep the body decoded and the header as it was."""
-    for encoding in reversed(encodings.lower().replace(" ", "").split(",")):
-        inner = io.BytesIO(body)
-        reader: WarcReader
-        match encoding:
-            case "gzip" | "x-gzip" if body.startswith(b"\x1f\x8b"):
-                reader = GzipReader(inner)
-            case "deflate":
-                reader = GzipReader(inner, zlib=True)
-            case "br":
-                reader = BrotliReader(inner)
-            case "zstd" if body.startswith(b"\x28\xb5\x2f\xfd"):
-                reader = ZstdReader(inner)
-            case "chunked":
-                reader = ChunkedReader(inner)
-            case _:
-                continue
-        try:
-            decoded = reader.read(settings.DOWNLOAD_MAXSIZE + 1)
-        except OSError:
-            if body.lstrip().startswith(b"<"):
-                continue  # it is decoded already
-            return None
-        if len(decoded) > settings.DOWNLOAD_MAXSIZE:
-            return None
-        body = decoded
-    return body
+    return Archived(*whose, page)

@@ -3,9 +3,9 @@
 from scrapy.core.engine import ExecutionEngine
 from scrapy.http import Request, Response, TextResponse
 
-from crawler.challenge import wall
-from crawler.errors import UnreachableError, WaitError, in_words
 from crawler.sources import SourceError
+from crawler.web.challenge import wall
+from crawler.web.errors import UnreachableError, WaitError, in_words
 
 
 class NoAnswerError(SourceError):

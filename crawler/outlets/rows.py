@@ -1,4 +1,4 @@
-"""Writing outlets down as rows of a catalogue (see `crawler.catalogue`)."""
+"""Writing outlets down as rows of a catalogue (see `crawler.outlets.catalogue`)."""
 
 import os
 import tempfile
@@ -13,8 +13,8 @@ from tomlkit import TOMLDocument
 from tomlkit.exceptions import ParseError
 from tomlkit.items import AoT, Table
 
-from crawler.catalogue import ZONES, CatalogueError, load
 from crawler.outlet import Outlet
+from crawler.outlets.catalogue import ZONES, CatalogueError, load
 from crawler.sources import (
     Archive,
     CommonCrawl,

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from scrapy.utils.url import strip_url
 
-from crawler.errors import ForbiddenError, in_words
-from crawler.frontpage import (
+from crawler.outlet import Outlet, zone_of
+from crawler.outlets.frontpage import (
     FrontPage,
     further_pages,
     hits_selector,
@@ -24,9 +24,8 @@ from crawler.frontpage import (
     main_part,
     squeezed,
 )
-from crawler.middlewares import MAX_ROBOTS_BYTES, DisallowedError
-from crawler.outlet import Outlet, zone_of
-from crawler.platforms import PLATFORMS
+from crawler.outlets.platforms import PLATFORMS
+from crawler.outlets.trial import COMMON, Traffic, Trial, Tried, Visit, Visits, path_of, try_out
 from crawler.sources import (
     WORDPRESS_SEARCH,
     Archive,
@@ -38,7 +37,8 @@ from crawler.sources import (
     SourceError,
     WordPress,
 )
-from crawler.trial import COMMON, Traffic, Trial, Tried, Visit, Visits, path_of, try_out
+from crawler.web.errors import ForbiddenError, in_words
+from crawler.web.middlewares import MAX_ROBOTS_BYTES, DisallowedError
 from extract import places
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ cdx_toolkit knows both, but it asks by itself, synchronously, outside the crawl'
 worker processes; what it would spare us is two addresses and a line of JSON.
 
 A link from here is of the outlet's own page; its address is where the archive keeps that page (see
-`crawler.archives`, which fetches it). An index is ordered by address, not by time: a reading that
-is cut short begins again, and what it listed before is known.
+`crawler.web.archives`, which fetches it). An index is ordered by address, not by time: a reading
+that is cut short begins again, and what it listed before is known.
 """
 
 import json

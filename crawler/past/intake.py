@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 from sqlalchemy import select
 
 from crawler.examine import Context, Examination, ExaminationError
+from crawler.past.warc import Archived, Tally, Wanted, records
 from crawler.shared import Shared
-from crawler.warc import Archived, Tally, Wanted, records
 from extract.gate import passes
 from storage import findings, links
 from storage.database import reading

@@ -16,9 +16,7 @@ from scrapy.http import Response, TextResponse
 from twisted.python.failure import Failure
 
 from crawler import urls
-from crawler.answer import GONE, page_of
 from crawler.crawl import TAKEN, Kept
-from crawler.errors import UnreachableError, WaitError, in_words
 from crawler.examine import ExaminationError
 from crawler.reading import Reading
 from crawler.sources import (
@@ -36,6 +34,8 @@ from crawler.sources import (
 )
 from crawler.sources.pages import has_pages
 from crawler.sources.window import Span, span_of_article, window_of
+from crawler.web.answer import GONE, page_of
+from crawler.web.errors import UnreachableError, WaitError, in_words
 from storage import backfills, links
 from storage.links import Link, Outcome
 from storage.models import SeenIn, Slice, State

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from scrapy.http import Response, TextResponse
 from w3lib.encoding import http_content_type_encoding
 
-from crawler.archives import captured
+from crawler.web.archives import captured
 from extract.article import Page
 
 GONE = (404, 410)

@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 from scrapy.exceptions import CannotResolveHostError
 
 import settings
-from crawler.answer import GONE
-from crawler.catalogue import BUILT_IN, CatalogueError
-from crawler.errors import ForbiddenError, WaitError, in_words
-from crawler.frontpage import squeezed
-from crawler.listing import NoAnswerError
-from crawler.middlewares import ElsewhereError
 from crawler.outlet import Outlet
-from crawler.rows import outlet_row, rows_in, source_row
+from crawler.outlets.catalogue import BUILT_IN, CatalogueError
+from crawler.outlets.frontpage import squeezed
+from crawler.outlets.rows import outlet_row, rows_in, source_row
+from crawler.outlets.study import MOST_SECONDS, StudyError, arrive, explore, proposal
+from crawler.outlets.trial import Tried, Visit, Visits, try_out
 from crawler.sources import Source, SourceError
 from crawler.spider import OutletSpider
-from crawler.study import MOST_SECONDS, StudyError, arrive, explore, proposal
-from crawler.trial import Tried, Visit, Visits, try_out
+from crawler.web.answer import GONE
+from crawler.web.errors import ForbiddenError, WaitError, in_words
+from crawler.web.listing import NoAnswerError
+from crawler.web.middlewares import ElsewhereError
 
 logger = logging.getLogger(__name__)
 
