@@ -5,7 +5,17 @@ from datetime import UTC, datetime, timedelta
 from enum import IntFlag, StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
@@ -295,6 +305,26 @@ class Slice(Base):
     error: Mapped[str | None]
 
 
+class ArchiveFile(Base):
+    """A WARC file that a backfill goes through, by its path or address (`place`).
+
+    What lies before `position`, in bytes, is stored, so that a backfill cut short goes on there;
+    the counts are of that, see `crawler.past.warc.Tally`. It is done when `finished` is set."""
+
+    __tablename__ = "archive_files"
+
+    backfill_id: Mapped[int] = mapped_column(ForeignKey("backfills.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    place: Mapped[str]
+    position: Mapped[int] = mapped_column(BigInteger, default=0)
+    records: Mapped[int] = mapped_column(default=0)
+    broken: Mapped[int] = mapped_column(default=0)
+    outside: Mapped[int] = mapped_column(default=0)
+    other: Mapped[int] = mapped_column(default=0)
+    finished: Mapped[datetime | None]
+    error: Mapped[str | None]
+
+
 class Lease(Base):
     """The right to do one thing, for a time: crawl an outlet, run a slot of the schedule.
 
@@ -409,7 +439,8 @@ class Delivery(Base):
 
 
 class OutletState(Base):
-    """How an outlet does: `state` since `since`, and `why`, in one sentence."""
+    """How an outlet does: `state` since `since`, and `why`, in one sentence. One that was `paused`
+    is left alone until it is resumed."""
 
     __tablename__ = "outlet_states"
 
@@ -417,3 +448,89 @@ class OutletState(Base):
     state: Mapped[str] = mapped_column(String(8))
     since: Mapped[datetime]
     why: Mapped[str]
+    paused: Mapped[datetime | None]
+
+
+class Role(StrEnum):
+    """What a person may do: each role all that those before it may."""
+
+    VIEWER = "viewer"  # reads
+    REVIEWER = "reviewer"  # reviews findings
+    OPERATOR = "operator"  # outlets, crawls, backfills, alerts
+    ADMINISTRATOR = "administrator"  # people
+
+    @property
+    def rank(self) -> int:
+        return list(Role).index(self)
+
+
+class Person(Base):
+    """Who may sign in, by `name`. `password` is an argon2 hash, none until one is chosen by an
+    invitation; `looked` is when they last had seen what was new."""
+
+    __tablename__ = "people"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    password: Mapped[str | None] = mapped_column(String(255))
+    role: Mapped[Role] = mapped_column(String(16))
+    language: Mapped[str | None] = mapped_column(String(2))  # none: as the browser asks
+    theme: Mapped[str] = mapped_column(String(5), default="auto")  # auto, light, dark
+    created: Mapped[datetime]
+    disabled: Mapped[datetime | None]
+    looked: Mapped[datetime | None]
+
+
+class SignIn(Base):
+    """A browser that is signed in; `token` is the SHA-256 of what its cookie holds. `form` stands
+    in its forms against requests forged by other sites, `notice` is what the next page says."""
+
+    __tablename__ = "sign_ins"
+
+    token: Mapped[str] = mapped_column(String(64), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    form: Mapped[str] = mapped_column(String(64))
+    created: Mapped[datetime]
+    seen: Mapped[datetime]
+    agent: Mapped[str]
+    notice: Mapped[str | None]
+
+
+class ApiToken(Base):
+    """A key to the API, with what it may be used for; `token` is its SHA-256."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(String(64), unique=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    name: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[Any]]
+    created: Mapped[datetime]
+    expires: Mapped[datetime | None]
+    used: Mapped[datetime | None]
+
+
+class Invitation(Base):
+    """A link by which somebody chooses a password, once; `token` is its SHA-256. Without `name`
+    they choose that, too: the first administrator does."""
+
+    __tablename__ = "invitations"
+
+    token: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str | None] = mapped_column(String(64))
+    role: Mapped[Role] = mapped_column(String(16))
+    expires: Mapped[datetime]
+
+
+class Audit(Base):
+    """What somebody did, `what` in a word or two ("rule changed"), `about` whom or what. `who` is
+    their name then; None: the system, or nobody who is known."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    who: Mapped[str | None] = mapped_column(String(64))
+    what: Mapped[str] = mapped_column(String(64))
+    about: Mapped[str]
