@@ -34,9 +34,19 @@ class Run:
     errors: int
 
     @property
+    def is_barren(self) -> bool:
+        """Whether most of its outlets gave nothing but errors."""
+        return self.barren * 2 > self.outlets
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether so many outlets failed at once that the fault lies with us, not with them."""
+        return self.outlets >= MANY and self.is_barren
+
+    @property
     def trouble(self) -> str | None:
         """Why the run cannot have done what it is for; None where it did."""
-        if self.barren * 2 > self.outlets:
+        if self.is_barren:
             return f"{self.barren} of {self.outlets} outlets gave nothing but errors"
         if not self.new and self.outlets >= MANY:
             return f"{self.outlets} outlets gave no new link at all"
@@ -54,7 +64,8 @@ class Daily:
 
 
 def runs(session: Session, now: datetime) -> list[Run]:
-    """The runs of the last four weeks, the newest first; backfills are none."""
+    """The runs of the last four weeks, the newest first; backfills are none, and neither is what
+    was begun under a clock that went wrong, in what is still to come."""
     barren = and_(Crawl.finished.is_not(None), Crawl.links == 0, Crawl.errors > 0)
     rows = session.execute(
         select(
@@ -69,7 +80,7 @@ def runs(session: Session, now: datetime) -> list[Run]:
             func.sum(Crawl.findings),
             func.sum(Crawl.errors),
         )
-        .where(Crawl.started >= now - WINDOW, Crawl.backfill_id.is_(None))
+        .where(Crawl.started.between(now - WINDOW, now + PAUSE), Crawl.backfill_id.is_(None))
         .group_by(Crawl.run)
         .order_by(func.min(Crawl.started).desc())
     )
@@ -98,6 +109,9 @@ def daily(
         if run.ended and run.ended >= since and run.finished >= run.outlets * MOST:
             if run.trouble:
                 return Daily("nothing", f"{_named(run)} found nothing: {run.trouble}.")
+            if run.ended - run.started > limit:
+                took = (run.ended - run.started).total_seconds() / 3600
+                return Daily("late", f"{_named(run)} ended {_at(run.ended)}: it took {took:.1f} h.")
             return Daily(
                 "well",
                 f"{_named(run)} ended {_at(run.ended)}: {run.outlets} outlets, {run.new} new "

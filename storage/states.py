@@ -18,6 +18,7 @@ from statistics import mean, median, quantiles
 from sqlalchemy import and_, case, delete, func, select
 from sqlalchemy.orm import Session
 
+from storage import runs
 from storage.coverage import CHECK
 from storage.models import Crawl, Link, OutletState, Source, State
 from storage.runs import Daily
@@ -35,6 +36,9 @@ PAGES = 6  # examined in a row without an article or a date: 1 in 4,000 where 3 
 HABITUAL = 0.75  # of the pages examined before had it
 MISSED_PAGES = 12  # that could have passed the gate, by habit: topics come in waves
 FEW_ERRORS = 3  # links that failed: dead links, as long as more than a quarter is fetched
+
+SHOWN_DAYS = 28  # of which VitalSigns tells the articles
+NEW, PAUSED = "new", "paused"  # what is shown for a state where there is none
 
 DAILY = "daily crawl"  # stands among the outlets' states for the crawl of all of them
 
@@ -74,10 +78,10 @@ class Pages:
 
 
 @dataclass(slots=True)
-class Vitals:
-    """The vital signs of an outlet: when a source was last read to its end, the days it was crawled
-    on (the oldest first), the last PAGES pages examined and those `before` them, errors of the last
-    week by sort."""
+class Measured:
+    """What is measured of an outlet: when a source was last read to its end, the days it was
+    crawled on (the oldest first), the last PAGES pages examined and those `before` them, errors of
+    the last week by sort."""
 
     outlet: str
     last_success: datetime | None = None
@@ -119,6 +123,35 @@ class Vitals:
 
 
 @dataclass(frozen=True, slots=True)
+class VitalSigns:
+    """How an outlet does, with all that is measured of it, to be shown.
+
+    `state` is one of Health, "paused", or "new" (never crawled); it has been so `since` then, as
+    far as that was noted. `last_success` is when a source was last read to its end. `latest` new
+    articles came on the day it was last crawled; by `habit` so many do in the median, and on nine
+    of ten days more than `slow`. Shares are 0 to 1, of the pages examined in six weeks. `errors`
+    counts those of the last week by sort, `blocked` the pages and crawls that were refused us.
+    `per_day` has the new articles of each of the last SHOWN_DAYS days, the newest last (None: it
+    was not read), `days` what its crawls gave in six weeks, the oldest first."""
+
+    outlet: str
+    state: str
+    since: datetime | None
+    why: str
+    paused: datetime | None
+    last_success: datetime | None
+    latest: int | None
+    habit: float | None
+    slow: float | None
+    share_extracted: float | None
+    share_dated: float | None
+    blocked: int
+    errors: Mapping[str, int]
+    per_day: Sequence[int | None]
+    days: Sequence[Day]
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """An outlet's state, and why, in one sentence."""
 
@@ -157,41 +190,42 @@ _SORTS = {
 
 def measure(
     session: Session, now: datetime, outlets: Iterable[str] | None = None
-) -> dict[str, Vitals]:
-    """The vital signs of `outlets`; none named: of all that were crawled in the last six weeks.
-    Backfills do not count."""
-    first = _first_days(session)
-    names = first.keys() if outlets is None else {*outlets}
-    vitals = {name: Vitals(name) for name in sorted(names)}
-    _measure_days(session, now, vitals, first)
-    _measure_pages(session, now, vitals)
-    _measure_errors(session, now, vitals)
+) -> dict[str, Measured]:
+    """What is measured of `outlets`; none named: of all that were crawled in the last six weeks.
+    Backfills do not count. A handful of queries, however many outlets."""
+    names = None if outlets is None else {*outlets}
+    first = _first_days(session, names)
+    measured = {name: Measured(name) for name in sorted(first if names is None else names)}
+    _measure_days(session, now, measured, first)
+    _measure_pages(session, now, measured)
+    _measure_errors(session, now, measured)
     for name, completed in session.execute(
         select(Source.outlet, func.max(Source.completed))
-        .where(Source.name != CHECK)
+        .where(Source.outlet.in_([*measured]), Source.name != CHECK)
         .group_by(Source.outlet)
     ):
-        if name in vitals:
-            vitals[name].last_success = completed
-    return {name: v for name, v in vitals.items() if v.days or outlets is not None}
+        measured[name].last_success = completed
+    return {name: m for name, m in measured.items() if m.days or names is not None}
 
 
-def _first_days(session: Session) -> dict[str, date]:
+def _first_days(session: Session, names: Iterable[str] | None) -> dict[str, date]:
     """The day of each outlet's first crawl."""
-    rows = session.execute(
-        select(Crawl.outlet, func.min(Crawl.started))
-        .where(Crawl.backfill_id.is_(None))
-        .group_by(Crawl.outlet)
-    )
+    query = select(Crawl.outlet, func.min(Crawl.started)).where(Crawl.backfill_id.is_(None))
+    if names is not None:
+        query = query.where(Crawl.outlet.in_([*names]))
+    rows = session.execute(query.group_by(Crawl.outlet))
     return {outlet: _day(started) for outlet, started in rows}
 
 
 def _measure_days(
-    session: Session, now: datetime, vitals: Mapping[str, Vitals], first: Mapping[str, date]
+    session: Session, now: datetime, measured: Mapping[str, Measured], first: Mapping[str, date]
 ) -> None:
+    """A run in which most outlets failed tells of us, not of them: it is as if it had not been."""
+    ours = {run.name for run in runs.runs(session, now) if run.is_outage}
     for row in session.execute(
         select(
             Crawl.outlet,
+            Crawl.run,
             Crawl.started,
             Crawl.links,
             (Crawl.new - Crawl.missed).label("new"),
@@ -201,15 +235,16 @@ def _measure_days(
             Crawl.note,
         )
         .where(
-            Crawl.started >= now - WINDOW,
+            Crawl.outlet.in_([*measured]),
+            Crawl.started.between(now - WINDOW, now + runs.PAUSE),
             Crawl.finished.is_not(None),
             Crawl.backfill_id.is_(None),
         )
         .order_by(Crawl.started)
     ):
-        outlet = vitals.get(row.outlet)
-        if outlet is None:
+        if row.run in ours:
             continue
+        outlet = measured[row.outlet]
         when = _day(row.started)
         if not outlet.days or outlet.days[-1].date != when:
             outlet.days.append(Day(when, first=when == first[row.outlet]))
@@ -224,7 +259,7 @@ def _measure_days(
             outlet.errors[sort_of(row.note)] += 1
 
 
-def _measure_pages(session: Session, now: datetime, vitals: Mapping[str, Vitals]) -> None:
+def _measure_pages(session: Session, now: datetime, measured: Mapping[str, Measured]) -> None:
     extracted = case((Link.state != State.EMPTY, 1), else_=0)
     dated = case((and_(Link.state != State.EMPTY, Link.published.is_not(None)), 1), else_=0)
     newest = func.row_number().over(
@@ -238,7 +273,7 @@ def _measure_pages(session: Session, now: datetime, vitals: Mapping[str, Vitals]
             (newest <= PAGES).label("lately"),
         )
         .where(
-            Link.outlet.in_([*vitals]),  # so that the index of outlets and states serves
+            Link.outlet.in_([*measured]),  # so that the index of outlets and states serves
             Link.state.in_((State.EMPTY, State.REJECTED, State.FOUND)),
             Link.settled >= now - WINDOW,
             Link.backfill_id.is_(None),
@@ -254,20 +289,20 @@ def _measure_pages(session: Session, now: datetime, vitals: Mapping[str, Vitals]
             func.sum(pages.c.dated),
         ).group_by(pages.c.outlet, pages.c.lately)
     ):
-        setattr(vitals[name], "lately" if lately else "before", Pages(*map(int, counts)))
+        setattr(measured[name], "lately" if lately else "before", Pages(*map(int, counts)))
 
 
-def _measure_errors(session: Session, now: datetime, vitals: Mapping[str, Vitals]) -> None:
+def _measure_errors(session: Session, now: datetime, measured: Mapping[str, Measured]) -> None:
     for name, error in session.execute(
         select(Link.outlet, Link.error).where(
-            Link.outlet.in_([*vitals]),
+            Link.outlet.in_([*measured]),
             Link.state.in_((State.FAILED, State.PENDING)),
             Link.error.is_not(None),
             Link.discovered >= now - LATELY,
             Link.backfill_id.is_(None),
         )
     ):
-        vitals[name].errors[sort_of(error or "")] += 1
+        measured[name].errors[sort_of(error or "")] += 1
 
 
 def _day(moment: datetime) -> date:
@@ -285,18 +320,18 @@ def _share(part: int, whole: int) -> float | None:
 # --- judging --------------------------------------------------------------------------------------
 
 
-def judge(vitals: Vitals, previous: str = Health.WELL) -> Judgement:
+def judge(measured: Measured, previous: str = Health.WELL) -> Judgement:
     """How the outlet does, after it did as `previous` says."""
     for opinion in (_unread, _changed, _quiet):
-        if judgement := opinion(vitals, previous):
+        if judgement := opinion(measured, previous):
             return judgement
-    last = vitals.days[-1] if vitals.days else Day(date.min)
+    last = measured.days[-1] if measured.days else Day(date.min)
     count = _count(last.new, "new article").capitalize()
     return Judgement(Health.WELL, f"{count} on {last.date}.")
 
 
-def _unread(vitals: Vitals, previous: str) -> Judgement | None:
-    two = vitals.days[-2:]
+def _unread(measured: Measured, previous: str) -> Judgement | None:
+    two = measured.days[-2:]
     bad = [day for day in two if day.problem is not None]
     was_unread = previous in (Health.FAILING, Health.BLOCKED)
     if not bad or (len(bad) < 2 and not was_unread):
@@ -306,14 +341,14 @@ def _unread(vitals: Vitals, previous: str) -> Judgement | None:
     state = Health.BLOCKED if is_blocked else Health.FAILING
     if len(bad) < 2:
         state = Health(previous)
-    since = next((day for day in reversed(vitals.days) if not day.problem), None)
+    since = next((day for day in reversed(measured.days) if not day.problem), None)
     read = f"it was last read on {since.date}" if since else "it was not read in six weeks"
     words = "It does not let us read it" if state == Health.BLOCKED else "It cannot be read"
     return Judgement(state, f"{words} ({bad[-1].problem}); {read}.")
 
 
-def _changed(vitals: Vitals, previous: str) -> Judgement | None:
-    lately, before = vitals.lately, vitals.before
+def _changed(measured: Measured, previous: str) -> Judgement | None:
+    lately, before = measured.lately, measured.before
     # to be well again, half of the pages must have it
     most_without = PAGES // 2 - 1 if previous == Health.CHANGED else 0
     if lately.examined >= PAGES and lately.extracted <= most_without:
@@ -331,12 +366,12 @@ def _changed(vitals: Vitals, previous: str) -> Judgement | None:
             Health.CHANGED,
             f"{_of(lately.dated, lately.extracted)} articles had a date; before, {share:.0%} had.",
         )
-    return _empty_shell(vitals, previous)
+    return _empty_shell(measured, previous)
 
 
-def _empty_shell(vitals: Vitals, previous: str) -> Judgement | None:
+def _empty_shell(measured: Measured, previous: str) -> Judgement | None:
     """Pages that hold their text no more, only scripts: then none passes the gate."""
-    read = [day for day in vitals.read if day.fetched]
+    read = [day for day in measured.read if day.fetched]
     tail = _tail(read, lambda day: day.passed == 0)
     habit = read[: len(read) - len(tail)]
     fetched = sum(day.fetched for day in tail)
@@ -350,8 +385,8 @@ def _empty_shell(vitals: Vitals, previous: str) -> Judgement | None:
     )
 
 
-def _quiet(vitals: Vitals, previous: str) -> Judgement | None:
-    read = vitals.read
+def _quiet(measured: Measured, previous: str) -> Judgement | None:
+    read = measured.read
     silence = _low([day.new for day in read[:-7]]) / A_TENTH if len(read) > 8 else 0
     tail = _tail(read, lambda day: day.new <= silence)
     if not tail:
@@ -405,25 +440,35 @@ def _of(part: int, whole: int) -> str:
 
 
 def judged(session: Session, now: datetime, outlets: Iterable[str] | None = None) -> list[Change]:
-    """How each outlet does now, and what it did before, as far as that was noted."""
-    known = {row.outlet: row for row in session.scalars(select(OutletState)) if row.outlet != DAILY}
-    changes = []
-    for name, vitals in measure(session, now, outlets).items():
-        row = known.get(name)
-        before = row.state if row else Health.WELL
-        if not vitals.days or vitals.days[-1].date < _day(now - STALE):
-            if row:  # not crawled any more: it stays as it was
-                changes.append(Change(name, before, before, row.why))
-            continue
-        judgement = judge(vitals, before)
-        changes.append(Change(name, before, judgement.state, judgement.why))
-    return changes
+    """How each outlet that is not paused does now, and what it did before, as far as that was
+    noted."""
+    known = _known(session)
+    return [
+        change
+        for name, measured in measure(session, now, outlets).items()
+        if (change := _judged(measured, known.get(name), now))
+        and not (name in known and known[name].paused)
+    ]
+
+
+def _judged(measured: Measured, row: OutletState | None, now: datetime) -> Change | None:
+    """How an outlet does that was as `row` says; None where nothing is known."""
+    before = row.state if row else Health.WELL
+    if not measured.days or measured.days[-1].date < _day(now - STALE):
+        # not crawled any more: it stays as it was
+        return Change(measured.outlet, before, before, row.why) if row else None
+    judgement = judge(measured, before)
+    return Change(measured.outlet, before, judgement.state, judgement.why)
+
+
+def _known(session: Session) -> dict[str, OutletState]:
+    return {row.outlet: row for row in session.scalars(select(OutletState)) if row.outlet != DAILY}
 
 
 def settle(session: Session, now: datetime, outlets: Iterable[str] | None = None) -> list[Change]:
     """Note how the outlets do; gives what changed, each change once, however many ask at the same
     time: they wait for each other's transaction. Outlets that are not among `outlets` are
-    forgotten."""
+    forgotten, unless they are paused: that was somebody's wish."""
     _lock(session)
     names = None if outlets is None else {*outlets}
     changes = [
@@ -432,8 +477,10 @@ def settle(session: Session, now: datetime, outlets: Iterable[str] | None = None
         if _note(session, change.outlet, change.state, change.why, now)
     ]
     if names is not None:
-        gone = set(session.scalars(select(OutletState.outlet))) - names - {DAILY}
-        session.execute(delete(OutletState).where(OutletState.outlet.in_(gone)))
+        gone = [name for name, row in _known(session).items() if name not in names]
+        session.execute(
+            delete(OutletState).where(OutletState.outlet.in_(gone), OutletState.paused.is_(None))
+        )
     return changes
 
 
@@ -466,3 +513,75 @@ def _lock(session: Session) -> None:
     """Let nobody else settle until this transaction ends; on SQLite nobody else writes anyway."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(zlib.crc32(b"outlet states"))))
+
+
+# --- pausing --------------------------------------------------------------------------------------
+
+
+def pause(session: Session, outlet: str, now: datetime) -> bool:
+    """Leave an outlet alone until it is resumed: no crawl, daily or of a backfill, begins at it,
+    and it is not watched. Whether that is new."""
+    _lock(session)
+    row = session.get(OutletState, outlet)
+    if row is None:
+        row = OutletState(outlet=outlet, state=Health.WELL, since=now, why="")
+        session.add(row)
+    if row.paused:
+        return False
+    row.paused = now
+    return True
+
+
+def resume(session: Session, outlet: str) -> bool:
+    """Take an outlet up again; whether it was paused. Its next crawl says how it does."""
+    row = session.get(OutletState, outlet)
+    if row is None or row.paused is None:
+        return False
+    row.paused = None
+    return True
+
+
+def paused(session: Session) -> dict[str, datetime]:
+    """The outlets that are paused, and since when."""
+    query = select(OutletState.outlet, OutletState.paused).where(OutletState.paused.is_not(None))
+    return {outlet: since for outlet, since in session.execute(query) if since}
+
+
+# --- showing --------------------------------------------------------------------------------------
+
+
+def vitals(session: Session, names: Iterable[str] | None, now: datetime) -> dict[str, VitalSigns]:
+    """How the outlets called `names` do now, in this order; None: those of which a state was noted.
+    A handful of queries, however many outlets; for those of `names` only."""
+    known = _known(session)
+    chosen = [*(sorted(known) if names is None else names)]
+    measured = measure(session, now, chosen)
+    return {name: _signs(measured[name], known.get(name), now) for name in chosen}
+
+
+def _signs(measured: Measured, row: OutletState | None, now: datetime) -> VitalSigns:
+    change = _judged(measured, row, now)
+    state = change.state if change else Health.WELL if measured.days else NEW
+    why = change.why if change else ""
+    since = row.since if row and row.state == state else None
+    if row and row.paused:
+        state, why, since = PAUSED, "It is left alone until it is resumed.", row.paused
+    habit, slow = measured.habit if measured.read else (None, None)
+    read = {day.date: day.new for day in measured.read}
+    return VitalSigns(
+        measured.outlet,
+        str(state),
+        since,
+        why,
+        row.paused if row else None,
+        measured.last_success,
+        measured.days[-1].new if measured.days else None,
+        habit,
+        slow,
+        measured.share_extracted,
+        measured.share_dated,
+        measured.blocked,
+        dict(measured.errors.most_common()),
+        [read.get(_day(now - timedelta(days=ago))) for ago in reversed(range(SHOWN_DAYS))],
+        measured.days,
+    )
