@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.findings import print_found
-from cli.inputs import catalogue, chosen_spiders, json_option
+from cli.inputs import catalogue, json_option, spiders_to_crawl
 from cli.output import mention, print_json, say, stdout
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def crawl(names: tuple[str, ...], limit: int | None, check: bool, as_json: bool)
     from storage import findings
     from storage.database import reading
 
-    spiders = chosen_spiders(names)
+    spiders = spiders_to_crawl(names)
     with _progress(len(spiders)) as progress:
         reports = crawl_now(spiders, limit=limit, check=check, progress=progress)
     with reading(shared().engine) as session:
@@ -148,7 +148,7 @@ def _marked(counts: Sequence[int]) -> list[str]:
 
 
 def _failed(report: "OutletReport") -> bool:
-    return bool(report.counts.errors) or report.state != "done"
+    return bool(report.counts.errors) or report.state not in ("done", "paused")
 
 
 class _progress:  # noqa: N801 (a context manager, used like a function)

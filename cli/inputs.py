@@ -57,6 +57,19 @@ def chosen_spiders(names: Sequence[str]) -> list[Any]:
     return [known[name] for name in dict.fromkeys(names)] or list(known.values())
 
 
+def spiders_to_crawl(names: Sequence[str]) -> list[Any]:
+    """Those chosen, without the paused ones. One that was named and is paused is refused."""
+    from storage.states import paused
+
+    spiders = chosen_spiders(names)
+    with reading_database() as session:
+        left_alone = paused(session)
+    for name in names:
+        if name in left_alone:
+            raise InputError(f"“{name}” is paused: `pantau outlets resume {name}` ends that.")
+    return [spider for spider in spiders if spider.name not in left_alone]
+
+
 def catalogue() -> dict[str, Any]:
     from crawler.outlets.catalogue import CatalogueError, spiders
 

@@ -18,16 +18,18 @@ from crawler.past.journey import Trip
 from crawler.shared import shared
 from crawler.spider import OutletSpider
 from crawler.web.middlewares import PublicResolver
+from storage import states
 from storage.crawls import Counts
+from storage.database import reading
 
 DNS_CACHE = 10_000  # names
 
 
 @dataclass(slots=True)
 class OutletReport:
-    """What one outlet's crawl gave, as it stands: `state` is "waiting", "running", "done" or, where
-    the crawl was ended early, "stopped"; `found` are the ids of its new findings, `trip` is how far
-    a backfill has come."""
+    """What one outlet's crawl gave, as it stands: `state` is "waiting", "running", "done", "paused"
+    (it is left alone) or, where the crawl was ended early, "stopped"; `found` are the ids of its
+    new findings, `trip` is how far a backfill has come."""
 
     outlet: str
     counts: Counts = field(default_factory=Counts)
@@ -116,6 +118,9 @@ class _Run:
         async with self._places:
             if self._stopping:
                 return
+            if await asyncio.to_thread(_is_paused, spider.name):
+                report.state, report.counts = "paused", Counts(note="it is paused")
+                return
             began = time.monotonic()
             report.state = "running"
             # for the log; each outlet's is a task of its own, and so has a context of its own
@@ -135,6 +140,11 @@ class _Run:
 
     def stop(self) -> None:
         self._stopping = True
+
+
+def _is_paused(outlet: str) -> bool:
+    with reading(shared().engine) as session:
+        return outlet in states.paused(session)
 
 
 def _is_running(crawler: Crawler) -> bool:

@@ -76,7 +76,7 @@ def check_daily(engine: Engine, since: timedelta) -> Check:
     with reading(engine) as session:
         daily = runs.daily(
             runs.runs(session, now),
-            len(catalogue.spiders()),
+            len(catalogue.spiders().keys() - states.paused(session).keys()),
             since=now - since,
             now=now,
             limit=timedelta(hours=settings.load().crawl_hours),
@@ -90,7 +90,7 @@ def check_daily(engine: Engine, since: timedelta) -> Check:
 
 
 def outlets(engine: Engine) -> list[Change]:
-    """How each outlet does that is watched and has been crawled, judged now. Raises
+    """How each outlet does that is watched, not paused, and has been crawled, judged now. Raises
     CatalogueError."""
     watched = [*catalogue.spiders()]
     with reading(engine) as session:

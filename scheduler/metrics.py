@@ -8,6 +8,7 @@ when they are asked for, and so are the same wherever they are asked.
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -187,25 +188,37 @@ def _deliveries(session: Session) -> Iterator[Metric]:
 
 
 def _outlets(session: Session) -> Iterator[Metric]:
+    vitals = states.vitals(session, None, datetime.now(UTC))
     counts = GaugeMetricFamily("pantau_outlets", "Outlets by how they do.", labels=["state"])
-    ill = GaugeMetricFamily(
-        "pantau_outlet_unwell", "Outlets that are not well.", labels=["outlet", "state"]
-    )
-    number = dict.fromkeys(map(str, states.Health), 0)
-    daily = "well"
-    for row in session.scalars(select(OutletState).order_by(OutletState.outlet)):
-        if row.outlet == states.DAILY:
-            daily = row.state
-            continue
-        number[row.state] += 1
-        if row.state != states.Health.WELL:
-            ill.add_metric([row.outlet, row.state], 1)
-    for state, count in number.items():
-        counts.add_metric([state], count)
+    number = Counter(signs.state for signs in vitals.values())
+    for known in (*states.Health, states.PAUSED):
+        counts.add_metric([known], number[known])
     yield counts
-    yield ill
+    state = GaugeMetricFamily(
+        "pantau_outlet_state", "How an outlet does.", labels=["outlet", "state"]
+    )
+    success, latest, habit = (
+        GaugeMetricFamily(f"pantau_outlet_{name}", says, labels=["outlet"])
+        for name, says in (
+            ("last_success_timestamp_seconds", "When a source was last read to its end."),
+            ("new_articles", "New articles on the day it was last crawled."),
+            ("habitual_articles", "New articles on an ordinary day, by habit."),
+        )
+    )
+    for name, signs in vitals.items():
+        state.add_metric([name, signs.state], 1)
+        if signs.last_success:
+            success.add_metric([name], signs.last_success.timestamp())
+        if signs.latest is not None:
+            latest.add_metric([name], signs.latest)
+        if signs.habit is not None:
+            habit.add_metric([name], signs.habit)
+    yield from (state, success, latest, habit)
+    daily = session.get(OutletState, states.DAILY)
     yield GaugeMetricFamily(
-        "pantau_daily_crawl_well", "Whether the daily crawl is well.", daily == "well"
+        "pantau_daily_crawl_well",
+        "Whether the daily crawl is well.",
+        daily is None or daily.state == states.Health.WELL,
     )
 
 
