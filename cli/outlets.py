@@ -1,8 +1,9 @@
-"""pantau outlets, pantau outlets add, check, export, import"""
+"""pantau outlets, pantau outlets add, check, export, import; the others are in `cli.vitals`"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from cli.inputs import InputError, catalogue, chosen_spiders, json_option, reading_database
 from cli.output import mention, print_json, say, stdout
+from cli.vitals import COMMANDS, coloured
 
 if TYPE_CHECKING:
     from crawler.outlet import Outlet
@@ -27,19 +29,22 @@ dry_run = click.option("--dry-run", is_flag=True, help="Only report; write nothi
 @json_option
 @click.pass_context
 def outlets(context: click.Context, as_json: bool) -> None:
-    """List the outlets; the commands below add, check and exchange them.
+    """List the outlets; the commands below show, pause, add, check and exchange them.
 
     Example: pantau outlets
     """
     if context.invoked_subcommand:
         return
     from storage.crawls import last_finished_by_outlet
+    from storage.states import vitals
 
-    rows = _rows()
+    rows, known = _rows(), catalogue()
     with reading_database() as session:
         last = last_finished_by_outlet(session)
-    table = Table("Name", "Outlet", "Province", "Sources", "Last crawl")
-    for name, spider in catalogue().items():
+        does = vitals(session, known, datetime.now(UTC))
+    table = Table("Name", "Outlet", "Province", "Sources", "State", "Last success", "Last crawl")
+    for name, spider in known.items():
+        signs = does[name]
         outlet, platform = spider.outlet, rows.get(name, {}).get("platform")
         sources = [source.name for source in spider.sources]
         crawled = last.get(name)
@@ -54,6 +59,9 @@ def outlets(context: click.Context, as_json: bool) -> None:
                     "platform": platform,
                     "sources": sources,
                     "spare": [source.name for source in spider.spare],
+                    "state": signs.state,
+                    "since": signs.since,
+                    "last_success": signs.last_success,
                     "last_crawl": crawled,
                 }
             )
@@ -63,10 +71,16 @@ def outlets(context: click.Context, as_json: bool) -> None:
                 Text(outlet.title),
                 outlet.province or "",
                 platform or ", ".join(sources),
+                coloured(signs.state),
+                f"{signs.last_success:%Y-%m-%d %H:%M}" if signs.last_success else "",
                 f"{crawled:%Y-%m-%d %H:%M}" if crawled else "",
             )
     if not as_json:
         stdout().print(table)
+
+
+for command in COMMANDS:
+    outlets.add_command(command)
 
 
 def _rows() -> dict[str, dict[str, Any]]:

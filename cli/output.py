@@ -3,7 +3,7 @@
 import json
 import sys
 from dataclasses import is_dataclass
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 import click
@@ -36,6 +36,6 @@ def print_json(value: Any) -> None:
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # and so is a datetime
         return value.isoformat()
     raise TypeError(f"no JSON form for {value!r}")
