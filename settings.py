@@ -8,12 +8,14 @@ from datetime import time
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as PydanticSettingsError
 
+HOST_AND_PORT = r"^(off|[\w.-]+:([1-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))$"
 ADDRESS = r"^https?://[^\s?#]*[^\s?#/]$"
 
 
@@ -103,6 +105,9 @@ class Settings(BaseSettings):
     operators: str = ""
     """The channel that operators are told by what is wrong; none: only the log tells it."""
 
+    language: Literal["en", "id"] = "en"
+    """Of what the operators are told; each rule has a language of its own."""
+
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     """How much is written to pantau.log in `home`."""
 
@@ -118,9 +123,15 @@ class Settings(BaseSettings):
 
     metrics_address: str = Field(
         "127.0.0.1:9464",
-        pattern=r"^(off|[\w.-]+:([1-5]?\d{1,4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]))$",
+        pattern=HOST_AND_PORT,
     )
     """Where `pantau run` serves metrics and feeds, HOST:PORT; "off": nowhere."""
+
+    dashboard_address: str = Field("127.0.0.1:8080", pattern=HOST_AND_PORT)
+    """Where the dashboard is served, HOST:PORT; "off": nowhere."""
+
+    dashboard_url: str | None = Field(None, pattern=ADDRESS)
+    """The dashboard's address as its visitors write it, where a proxy with HTTPS is before it."""
 
     @property
     def database(self) -> str:

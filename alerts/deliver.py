@@ -2,7 +2,7 @@
 
 A message is written once, with an id that every attempt to send it bears. The messages of a channel
 are sent one after the other: while one is not taken, the next ones wait, and what is owed gathers
-behind them. That one was sent is noted in a transaction of its own, right after: who is killed
+behind it. That one was sent is noted in a transaction of its own, right after: who is killed
 between the two leaves a repeat with the same id, and nothing is lost.
 """
 
@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, delete, or_, select
+from sqlalchemy import Engine, delete, func, or_, select
 from sqlalchemy.orm import Session
+from structlog.contextvars import bound_contextvars
 
-from alerts import channels, messages, news
+from alerts import channels, messages, news, notices
 from alerts.errors import AddressError, DeliveryError
 from alerts.messages import Message
 from settings import Settings
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 10  # alerts of one rule within FLOOD; more become one summary
 FLOOD = timedelta(minutes=15)
+GATHERED = timedelta(seconds=20)  # without another one: then what a crawl finds is told at once
+GATHERED_AT_MOST = timedelta(minutes=2)
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(days=1)
@@ -79,21 +82,37 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def run_once(engine: Engine, current: Settings, clock: Clock = now) -> list[Sent]:
-    """Write the messages that are due, and send what can be sent. Never raises: what goes wrong is
-    in the log, and tried again by the next run."""
-    try:
+def run(
+    engine: Engine, current: Settings, clock: Clock = now, *, gathers: bool = False
+) -> list[Sent]:
+    """Write the messages that are due and send what can be sent, until nothing is left to do; what
+    became of it. Who `gathers` waits a moment for what else a crawl may find just now."""
+    done: list[Sent] = []
+    while True:
         with Session(engine) as session, session.begin():
-            take_up(session, clock(), current)
-        return send_due(engine, current, clock)
+            take_up(session, clock(), current, gathers=gathers)
+        sent = send_due(engine, current, clock)
+        done += sent
+        if not sent:
+            return done
+
+
+def run_once(engine: Engine, current: Settings, clock: Clock = now) -> list[Sent]:
+    """Deliver, for who does so all the time. Never raises: what goes wrong is in the log, and tried
+    again by the next run."""
+    try:
+        return run(engine, current, clock, gathers=True)
     except Exception:  # the scheduler goes on, whatever the database says
         logger.exception("the alerts could not be delivered; trying again")
         return []
 
 
-def take_up(session: Session, moment: datetime, current: Settings) -> int:
-    """Write the messages for what is owed and due; how many. Of a channel that fails nothing is
-    taken up: what gathers meanwhile is folded when it is well again. Old messages are forgotten."""
+def take_up(
+    session: Session, moment: datetime, current: Settings, *, gathers: bool = False
+) -> None:
+    """Write the messages for what is owed and due. Of a channel that fails nothing is taken up, and
+    what was is owed again: what gathers meanwhile is folded when it is well again. Old messages are
+    forgotten."""
     # within the transaction: who comes second waits for its end, so that no order is mixed up
     me = secrets.token_hex(8)
     leases.acquire(session, TAKING_UP, me, 1, moment)
@@ -107,19 +126,55 @@ def take_up(session: Session, moment: datetime, current: Settings) -> int:
             )
         )
     )
-    written = 0
+    for channel_id in failing:
+        _withdraw(session, channel_id, me, moment)
     for stored, owed in outbox.waiting(session, moment, current.digest_at):
         channel_id = channel_of[stored.id]
-        if channel_id is None or channel_id in failing:
+        if (
+            channel_id is None
+            or channel_id in failing
+            or (gathers and _gathers(stored, owed, moment))
+        ):
             continue
         for key, message, taken in _messages(session, stored, owed, moment):
             delivery = _write(session, channel_id, stored.id, key, message, moment)
             outbox.take_up(session, delivery, [row.id for row in taken])
-            written += 1
     old = moment - KEPT
     session.execute(delete(Delivery).where(or_(Delivery.sent < old, Delivery.given_up < old)))
     leases.release(session, TAKING_UP, me)
-    return written
+
+
+def _withdraw(session: Session, channel_id: int, me: str, moment: datetime) -> None:
+    """Owe again what stands in alerts that wait, untried, behind the message that the channel does
+    not take. With the channel's lease: nobody is sending them."""
+    lease = _lease(channel_id)
+    if not leases.acquire(session, lease, me, 1, moment):
+        return
+    waiting = (Delivery.channel_id == channel_id) & Delivery.sent.is_(None)
+    waiting &= Delivery.given_up.is_(None)
+    tried = select(func.min(Delivery.id)).where(waiting, Delivery.attempts > 0).scalar_subquery()
+    untried = session.scalars(
+        select(Delivery.id)
+        .join(Rule, (Rule.id == Delivery.rule_id) & (Rule.channel_id == channel_id))
+        .where(waiting, Delivery.id > tried, Delivery.attempts == 0, Rule.pace == "at once")
+    ).all()
+    outbox.owe_again(session, untried)
+    session.execute(delete(Delivery).where(Delivery.id.in_(untried)))
+    leases.release(session, lease, me)
+
+
+def _gathers(stored: Stored, owed: Sequence[Owed], moment: datetime) -> bool:
+    """Whether more may come in a moment, of which one message can be made."""
+    return (
+        stored.rule.pace == "at once"
+        and owed[-1].created > moment - GATHERED
+        and owed[0].created > moment - GATHERED_AT_MOST
+    )
+
+
+def _lease(channel_id: int) -> str:
+    """What who sends to a channel holds."""
+    return f"channel {channel_id}"
 
 
 def _messages(
@@ -171,7 +226,8 @@ def tell_operators(
         logger.error("PANTAU_OPERATORS is not usable: %s", error)
         return False
     key = _new_id()
-    _write(session, channel.id, None, key, messages.notice(title, lines, key), moment)
+    notice = messages.notice(title, lines, key, language=current.language)
+    _write(session, channel.id, None, key, notice, moment)
     return True
 
 
@@ -212,7 +268,7 @@ def send_due(engine: Engine, current: Settings, clock: Clock = now) -> list[Sent
 def _send_channel(engine: Engine, channel_id: int, current: Settings, clock: Clock) -> list[Sent]:
     """Send what is due of one channel in its order, until one is not taken. A lease sees to it that
     nobody else sends there."""
-    lease, me = f"channel {channel_id}", secrets.token_hex(8)
+    lease, me = _lease(channel_id), secrets.token_hex(8)
     seconds = current.timeout + current.lease_seconds
     until = clock() + LONGEST_RUN
     results: list[Sent] = []
@@ -226,14 +282,29 @@ def _send_channel(engine: Engine, channel_id: int, current: Settings, clock: Clo
             channel = session.get_one(Channel, channel_id)
             id_, key, secret, name = delivery.id, delivery.key, channel.address, channel.name
             message = Message(**delivery.message)
+            about = _about(session, message) | {"channel": name}
         failure = _send(secret, message, key, current)
         with Session(engine) as session, session.begin():
             _note(session, id_, failure, clock(), current)
         error = str(failure) if failure else None
+        with bound_contextvars(**about):
+            logger.info("the message %s was %s", key, f"not taken: {error}" if error else "taken")
         results.append(Sent(id_, name, message.kind, message.title, error))
     with Session(engine) as session, session.begin():
         leases.release(session, lease, me)
     return results
+
+
+def _about(session: Session, message: Message) -> dict[str, object]:
+    """What a line of the log says of a message: its rule and how many reports it lists; of one
+    outlet's also which, of one report also the crawl that found it."""
+    about: dict[str, object] = {"rule": message.rule, "reports": len(message.items)}
+    outlets = {item["outlet"] for item in message.items}
+    if len(outlets) == 1:
+        about["outlet"] = outlets.pop()
+    if len(message.items) == 1:
+        about["crawl"] = outbox.crawl_of(session, message.items[0]["finding"])
+    return about
 
 
 def _first(session: Session, channel_id: int) -> Delivery | None:
@@ -270,11 +341,10 @@ def _note(
     delivery.given_up = moment
     if delivery.kind != "operator":
         name = session.get_one(Channel, delivery.channel_id).name
-        lines = [
-            f"The channel “{name}” did not take it in a day: {failure}.",
-            f"When it is mended: pantau alerts again {delivery.id}",
-        ]
-        tell_operators(session, f"Given up: {delivery.message['title']}", lines, moment, current)
+        title, lines = notices.given_up(
+            delivery.message["title"], name, str(failure), delivery.id, current.language
+        )
+        tell_operators(session, title, lines, moment, current)
 
 
 def _pause(attempts: int, wait: float | None) -> timedelta:

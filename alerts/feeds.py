@@ -101,7 +101,7 @@ def _headline(one: News, rule: Rule) -> str:
 
 def _says(one: News, rule: Rule) -> str:
     place = ", ".join(dict.fromkeys(filter(None, (one.place, one.province))))
-    outlets = words.WORDS[rule.language]["outlets"].format(one.outlets)
+    outlets = words.count(one.outlets, "outlets", rule.language)
     sentence = f"“{one.sentence}”" if one.sentence else ""
     return " · ".join(filter(None, (place, outlets, sentence)))
 

@@ -18,6 +18,7 @@ from storage.rules import Rule
 
 SHORT = 280  # characters
 LEAST_TITLE = 60  # of those
+LEAST_PART = 20  # less says nothing
 MOST_LISTED = 100  # reports in one message
 MOST_OLD = 10  # old ones among them
 CHART_HEIGHT = 40  # pixels
@@ -30,7 +31,6 @@ _templates = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=False,
 )
-_templates.filters |= {"clock": words.clock, "kind": words.kind, "subject": words.subject}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,21 @@ class Chart:
 def alert(news: News, rule: Rule, message_id: str) -> Message:
     """One report, at once."""
     title = f"{words.kind(news.kind, rule.language)}: {news.title}"
-    short = _short(title, _where(news), news.link)
+    told = (news.place, news.province, news.site, _when(news, rule.language))
+    short = _short(
+        title,
+        ", ".join(dict.fromkeys(filter(None, told))),
+        words.count(news.outlets, "outlets", rule.language),
+        news.link,
+        news.sentence,
+    )
     return _message("alert", rule.language, rule.name, title, short, [news], message_id, news=news)
 
 
 def many(kind: str, news: Sequence[News], rule: Rule, message_id: str) -> Message:
     """Many reports in one: a flood ("summary") or an hour's ("hourly")."""
-    title = words.WORDS[rule.language][kind].format(len(news))
+    title = words.count(len(news), kind, rule.language)
+    news = sorted(news, key=_weight)
     listed, more = news[:MOST_LISTED], len(news[MOST_LISTED:])
     groups = _groups(listed, rule.language)
     return _message(
@@ -90,12 +98,15 @@ def digest(
     """A day's reports: first the stories that went on, then the new ones, then old news; with
     `per_day`, how many there were on each of the last days."""
     say, language = words.WORDS[rule.language], rule.language
+    news = sorted(news, key=_weight)
     fresh = [one for one in news if not one.quiet]
     old = [one for one in news if one.quiet]
     changed = [one for one in fresh if one.before]
     rest = [one for one in fresh if not one.before]
     today = now.astimezone(ZoneInfo(rule.zone)).date()
-    title = say["digest"].format(words.day(today, language), len(fresh))
+    title = say["digest"].format(
+        words.day(today, language), words.count(len(fresh), "reports", language)
+    )
     if changed:
         title += say["digest_changed"].format(len(changed))
     if old:
@@ -106,7 +117,10 @@ def digest(
         sparklines(per_day)[0],
         [round(CHART_HEIGHT * count / max(highest, 1)) for count in per_day],
         say["chart_says"].format(
-            sum(per_day), words.day(first, language), words.day(today, language), highest
+            words.count(sum(per_day), "reports", language),
+            words.day(first, language),
+            words.day(today, language),
+            highest,
         ),
     )
     listed = rest[: max(0, MOST_LISTED - len(changed))]
@@ -181,25 +195,28 @@ def _message(
 
 def _groups(news: Sequence[News], language: str) -> list[Group]:
     """The reports by kind and province, the weightiest kind first, those without a place last."""
-    order = list(words.KINDS)
-    weight = {kind: number for number, kind in enumerate(order)}
-
-    def key(one: News) -> tuple[int, bool, str]:
-        return weight.get(one.kind, len(order)), one.province is None, one.province or ""
-
     nowhere = words.WORDS[language]["nowhere"]
     return [
         Group(
-            words.kind(order[min(kind, len(order) - 1)], language),
+            words.kind(kind, language),
             [
                 (province or nowhere, list(some))
                 for province, some in groupby(of, lambda n: n.province)
             ],
         )
         for kind, of in (
-            (kind, list(some)) for kind, some in groupby(sorted(news, key=key), lambda n: key(n)[0])
+            (kind, list(some)) for kind, some in groupby(sorted(news, key=_weight), _kind)
         )
     ]
+
+
+def _weight(one: News) -> tuple[int, bool, str]:
+    """The order in which reports are listed."""
+    return list(words.KINDS).index(_kind(one)), one.province is None, one.province or ""
+
+
+def _kind(one: News) -> str:
+    return one.kind if one.kind in words.KINDS else "other"
 
 
 def _counts(news: Sequence[News], language: str) -> str:
@@ -210,22 +227,32 @@ def _counts(news: Sequence[News], language: str) -> str:
     )
 
 
-def _where(news: News) -> str:
-    return ", ".join(dict.fromkeys(filter(None, (news.place, news.province, news.site))))
+def _when(news: News, language: str) -> str:
+    clock = words.clock(news.when, language)
+    return clock if news.dated else f"{words.WORDS[language]['found']} {clock}"
 
 
-def _short(title: str, more: str, link: str | None = None) -> str:
-    """At most SHORT characters: of the title what fits, the link whole or not at all."""
-    end = f" {link}" if link and len(link) < SHORT - LEAST_TITLE else ""
-    more = f" – {more}" if more else ""
-    if len(title + more + end) > SHORT:
-        more = (
-            one_line(more, max(0, SHORT - LEAST_TITLE - len(end))) if len(end) < SHORT / 2 else ""
-        )
-        more = f" {more}" if more else ""
-    return one_line(title, SHORT - len(more) - len(end)) + more + end
+def _short(title: str, facts: str, end: str = "", link: str | None = None, proof: str = "") -> str:
+    """At most SHORT characters: the `end` always, the link whole or not at all, of title and facts
+    what fits, and of the proof where there is room left."""
+    end = f" · {end}" if end else ""
+    if link and len(link) < SHORT - LEAST_TITLE - len(end):
+        end += f" {link}"
+    room = SHORT - len(end)
+    for_facts = room - min(LEAST_TITLE, len(title))
+    facts = one_line(f"– {facts}", for_facts - 1) if facts and for_facts > LEAST_PART else ""
+    short = f"{one_line(title, room - len(facts) - 1)} {facts}".rstrip()
+    left = room - len(short)
+    if proof and left > LEAST_PART:
+        short += f": “{one_line(proof, left - 4)}”"
+    return short + end
 
 
 def _calls_nobody(text: str) -> str:
     """`text` in which no @name of a headline calls the people of a chat; addresses stay."""
     return re.sub(r"(?<![\w/.=-])@(?=\w)", "@\N{ZERO WIDTH SPACE}", text)
+
+
+_templates.filters |= {
+    "count": words.count, "kind": words.kind, "subject": words.subject, "when": _when,
+}  # fmt: skip

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, load_only, selectinload
 
 from storage.models import Finding, Owed
+from storage.outbox import is_later
 from storage.rules import Stored
 
 LONGEST_TITLE = 300  # characters
@@ -78,7 +79,7 @@ def of(session: Session, stored: Stored, owed: Sequence[Owed]) -> list[News]:
         for story, stage in session.execute(
             stages.where(Owed.rule_id == stored.id, Owed.story_id.in_(some))
         ):
-            if story in last:
+            if story in last and is_later(stage, last[story]):
                 before[story, stage] = last[story]
             last[story] = stage
     zone = ZoneInfo(stored.rule.zone)

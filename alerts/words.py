@@ -29,8 +29,8 @@ WORDS = {
         "by_pantau": "Pesan {} dari Pantau",
         "changed": "Yang berubah",
         "chart": "30 hari terakhir",
-        "chart_says": "{} kabar dari {} sampai {}, paling banyak {} sehari",
-        "digest": "Ringkasan {}: {} kabar",
+        "chart_says": "{} dari {} sampai {}, paling banyak {} sehari",
+        "digest": "Ringkasan {}: {}",
         "digest_changed": ", {} berkembang",
         "found": "ditemukan",
         "hourly": "{} kabar baru",
@@ -38,6 +38,7 @@ WORDS = {
         "nowhere": "Tanpa wilayah",
         "old": "Berita lama",
         "outlets": "{} media",
+        "reports": "{} kabar",
         "summary": "{} kabar baru sekaligus",
         "test": "Percobaan dari Pantau",
         "test_says": "Kanal “{}” berfungsi: pesan ini sampai.",
@@ -48,15 +49,19 @@ WORDS = {
         "by_pantau": "Message {} from Pantau",
         "changed": "What changed",
         "chart": "The last 30 days",
-        "chart_says": "{} reports from {} to {}, at most {} a day",
-        "digest": "Digest of {}: {} reports",
+        "chart_says": "{} from {} to {}, at most {} a day",
+        "digest": "Digest of {}: {}",
         "digest_changed": ", {} developed",
         "found": "found",
         "hourly": "{} new reports",
+        "hourly_1": "{} new report",
         "more": "… and {} more",
         "nowhere": "No place",
         "old": "Old news",
         "outlets": "{} outlets",
+        "outlets_1": "{} outlet",
+        "reports": "{} reports",
+        "reports_1": "{} report",
         "summary": "{} new reports at once",
         "test": "A test from Pantau",
         "test_says": "The channel “{}” works: this message arrived.",
@@ -80,6 +85,13 @@ def clock(moment: datetime, language: str) -> str:
     zone = _ZONES.get(offset / timedelta(hours=1), f"UTC{moment.isoformat()[-6:]}")
     time = f"{moment:%H.%M}" if language == "id" else f"{moment:%H:%M}"
     return f"{day(moment, language)}, {time} {zone}"
+
+
+def count(number: int, what: str, language: str) -> str:
+    """3 outlets, 1 outlet: `what` of WORDS, which has a form for one where the language does."""
+    say = WORDS[language]
+    form = say.get(f"{what}_1", say[what]) if number == 1 else say[what]
+    return form.format(number)
 
 
 def kind(name: str, language: str) -> str:

@@ -155,12 +155,12 @@ def test(channel: str, as_json: bool) -> None:
     from alerts import messages
     from alerts.errors import DeliveryError
 
-    key = str(uuid.uuid4())
+    key, current = str(uuid.uuid4()), settings.load()
     with _refused(), reading_database() as session:
         secret = kept.get(session, channel).address
     error = None
     try:
-        kept.send(secret, messages.test(channel, "id", key), key, settings.load())
+        kept.send(secret, messages.test(channel, current.language, key), key, current)
     except DeliveryError as refused:
         error = str(refused)
     if as_json:
@@ -212,18 +212,12 @@ def deliver(as_json: bool) -> None:
 
     Example: pantau alerts deliver
     """
-    from sqlalchemy.orm import Session
-
     import settings
-    from alerts.deliver import now as clock
-    from alerts.deliver import send_due, take_up
+    from alerts.deliver import run
     from storage.database import open_database
 
     current = settings.load()
-    engine = open_database(current.database)
-    with Session(engine) as session, session.begin():
-        take_up(session, clock(), current)
-    sent = send_due(engine, current)
+    sent = run(open_database(current.database), current)
     failed = [one for one in sent if one.error]
     if as_json:
         print_json({"sent": len(sent) - len(failed), "failed": failed})

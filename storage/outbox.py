@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from storage.links import upsert
-from storage.models import Channel, Delivery, Finding, Owed
+from storage.models import Channel, Crawl, Delivery, Finding, Owed
 from storage.models import Rule as Row
 from storage.rules import FEED_ONLY, Rule, Stored, active, due, is_quiet, last_digest, matches
 
@@ -23,20 +23,29 @@ def stage(kind: str) -> str:
     return kind if kind in STAGES else "told"
 
 
+def is_later(name: str, before: str) -> bool:
+    """Whether a story that has come to the stage `name` has gone on since `before`."""
+    return STAGES.index(name) > STAGES.index(before)
+
+
 def owe(session: Session, finding: Finding, now: datetime) -> None:
     """Note `finding`, which has its story, for the active rules it is news to.
 
-    Old news (`quiet`) is for daily rules alone. A copy is news only to rules that did not want what
-    it is a copy of."""
+    Old news (`quiet`) is for daily rules alone; what was old news is news when it is told afresh. A
+    copy is news only to rules that did not want what it is a copy of."""
     assert finding.story_id
     interested = [stored for stored in active(session) if _wants(stored.rule, finding)]
     if interested and finding.same_as:
         original = session.get_one(Finding, finding.same_as)
-        interested = [stored for stored in interested if not _wants(stored.rule, original)]
+        if finding.quiet or not original.quiet:
+            interested = [stored for stored in interested if not _wants(stored.rule, original)]
     if not interested:
         return
-    told = _told(session, finding.story_id, [stored.id for stored in interested])
+    told = _told(session, finding, [stored.id for stored in interested])
     reached = STAGES.index(stage(finding.kind))
+    news_to = [stored for stored in interested if stored.id in told and reached > told[stored.id]]
+    if not news_to:
+        return
     rows = [
         {
             "rule_id": stored.id,
@@ -47,12 +56,11 @@ def owe(session: Session, finding: Finding, now: datetime) -> None:
             "due": due(stored.rule, now),
             "delivery_id": None if stored.rule.channel else FEED_ONLY,
         }
-        for stored in interested
-        if stored.id in told and reached > told[stored.id]
+        for stored in news_to
     ]
-    if rows:
-        insert = upsert(session, Owed).on_conflict_do_nothing()
-        session.connection().execute(insert, rows)
+    if not finding.quiet:
+        _forget_old(session, finding, [stored.id for stored in news_to])
+    session.connection().execute(upsert(session, Owed).on_conflict_do_nothing(), rows)
 
 
 def _wants(rule: Rule, finding: Finding) -> bool:
@@ -60,20 +68,36 @@ def _wants(rule: Rule, finding: Finding) -> bool:
 
 
 _TOLD = (
-    select(Row.id, Owed.stage)
+    select(Row.id, Owed.stage, Finding.quiet)
     .outerjoin(Owed, (Owed.rule_id == Row.id) & (Owed.story_id == bindparam("story")))
+    .outerjoin(Finding, Finding.id == Owed.finding_id)
     .where(Row.id.in_(bindparam("rules", expanding=True)))
     .with_for_update(read=True, key_share=True, of=Row)
 )
 
 
-def _told(session: Session, story: int, rules: Sequence[int]) -> dict[int, int]:
-    """How far each of the rules that are still there has been told the story, -1: not at all. They
-    stay there until the commit."""
+def _told(session: Session, finding: Finding, rules: Sequence[int]) -> dict[int, int]:
+    """How far each of the rules that are still there has been told the finding's story, -1: not at
+    all. What was told as old news was not told as news. They stay there until the commit."""
     told: dict[int, int] = {}
-    for rule, name in session.connection().execute(_TOLD, {"rules": rules, "story": story}):
-        told[rule] = max(told.get(rule, -1), STAGES.index(name) if name else -1)
+    asked = {"rules": rules, "story": finding.story_id}
+    for rule, name, quiet in session.connection().execute(_TOLD, asked):
+        counts = name and (finding.quiet or not quiet)
+        told[rule] = max(told.get(rule, -1), STAGES.index(name) if counts else -1)
     return told
+
+
+def _forget_old(session: Session, finding: Finding, rules: Sequence[int]) -> None:
+    """Take back that the finding's story was owed, at its stage, as old news: now it is news."""
+    old = select(Finding.id).where(Finding.story_id == finding.story_id, Finding.quiet)
+    session.execute(
+        delete(Owed).where(
+            Owed.rule_id.in_(rules),
+            Owed.story_id == finding.story_id,
+            Owed.stage == stage(finding.kind),
+            Owed.finding_id.in_(old),
+        )
+    )
 
 
 def waiting(
@@ -104,6 +128,22 @@ def waiting(
 def take_up(session: Session, delivery: Delivery, owed: Iterable[int]) -> None:
     """Note that `delivery`, which has its id, takes up what is owed."""
     session.execute(update(Owed).where(Owed.id.in_(owed)).values(delivery_id=delivery.id))
+
+
+def owe_again(session: Session, deliveries: Sequence[int]) -> None:
+    """Note that what these messages took up is owed still: they will not be sent."""
+    session.execute(update(Owed).where(Owed.delivery_id.in_(deliveries)).values(delivery_id=None))
+
+
+def crawl_of(session: Session, finding: int) -> str | None:
+    """The run of crawls that found it, as the log names it."""
+    return session.scalar(
+        select(Crawl.run)
+        .join(Finding, (Finding.outlet == Crawl.outlet) & (Finding.found >= Crawl.started))
+        .where(Finding.id == finding)
+        .order_by(Crawl.started.desc())
+        .limit(1)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,17 +200,21 @@ class News:
 
 def would_owe(session: Session, rule: Rule, since: datetime) -> Iterator[News]:
     """What `rule` would have been told of the findings since then, if it had been there."""
-    told: dict[int, int] = {}
-    original: dict[int, bool] = {}
+    told: dict[tuple[int, bool], int] = {}  # how far, of a story; whether old news counts, too
+    wanted: dict[int, bool] = {}  # findings, and whether they are old news
     query = select(Finding).where(Finding.found >= since).order_by(Finding.id)
     options = selectinload(Finding.places)
     for row in session.scalars(query.options(options).execution_options(yield_per=200)):
-        original[row.id] = _wants(rule, row)
-        if not original[row.id] or (row.same_as and original.get(row.same_as)):
+        if not _wants(rule, row):
+            continue
+        wanted[row.id] = row.quiet
+        if row.same_as in wanted and (row.quiet or not wanted[row.same_as]):
             continue
         story, reached = row.story_id or -row.id, STAGES.index(stage(row.kind))
-        if reached > told.get(story, -1):
-            told[story] = reached
+        if reached > told.get((story, row.quiet), -1):
+            told[story, True] = max(reached, told.get((story, True), -1))
+            if not row.quiet:
+                told[story, False] = reached
             yield News(
                 row.id, row.story_id, stage(row.kind), row.found, row.outlet, row.title, row.url
             )

@@ -201,7 +201,7 @@ class Desk:
     def deliver(self, **later: float) -> list[Sent]:
         """Deliver once, after so much time (as timedelta takes it)."""
         self.now += timedelta(**later)
-        return deliver.run_once(self.engine, self.settings, lambda: self.now)
+        return deliver.run(self.engine, self.settings, lambda: self.now)
 
     def unsent(self) -> list[Unsent]:
         with Session(self.engine) as session:

@@ -1,6 +1,7 @@
 """What the messages say, in every form and both languages; the feeds."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import feedparser
@@ -71,7 +72,41 @@ def test_an_alert_says_all_there_is_to_know(language: str, first: str, facts: st
         assert "https://nusabali.com/1" in form
         assert "7f3a9c1b" in form
     assert message.title == f"{first.split()[0]}: Camat 1"
-    assert message.short == f"{message.title} – Kabupaten Buleleng, Bali, nusabali.com {one.link}"
+    site, when, outlets = facts.split(" · ")
+    assert message.short == (
+        f"{message.title} – Kabupaten Buleleng, Bali, {site}, {when}: “{one.sentence}” "
+        f"· {outlets} {one.link}"
+    )
+
+
+@pytest.mark.parametrize(("language", "one"), [("id", "1 media"), ("en", "1 outlet")])
+def test_how_many_outlets_carry_it_is_always_said(language: str, one: str) -> None:
+    """Also of one, in every form, and however little room there is."""
+    for title in ("Camat", "Camat " * 50):
+        told = news(1, title=title, outlets=1, link="https://x/" + "y" * 180)
+        message = messages.alert(told, rule(language), ID)
+        forms = [message.text, shown(message), message.short]
+        summary = messages.many("hourly", [told], rule(language), ID)
+        forms += [summary.text, shown(summary)]
+        digest = messages.digest([told], [0] * 29 + [1], rule(language), ID, datetime.now(UTC))
+        forms += [digest.text, shown(digest)]
+        for form in forms:
+            assert re.search(rf"\b{one}\b", form), form
+        assert len(message.short) <= 280
+    if language == "en":
+        assert (summary.title, digest.title[-8:]) == ("1 new report", "1 report")
+        assert "1 report from" in digest.text
+
+
+def test_many_are_told_in_the_order_of_seriousness() -> None:
+    kinds = ["outreach", "sanction", "gossip", "allegation", "examination", "pledge"]
+    told = [news(number, kind=kinds[number % 6]) for number in range(150)]
+    message = messages.many("summary", told, rule("en"), ID)
+    said = [item["kind"] for item in message.items]
+    assert said == ["sanction"] * 25 + ["examination"] * 25 + ["allegation"] * 25 + ["pledge"] * 25
+    assert message.title == "150 new reports at once"
+    assert "… and 50 more" in message.text
+    assert message.text.index("SANCTION") < message.text.index("ALLEGATION")
 
 
 @pytest.mark.parametrize("language", ["id", "en"])
