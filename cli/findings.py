@@ -1,6 +1,7 @@
 """pantau findings, pantau finding ID"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,31 +15,77 @@ from extract.lexicon import KINDS
 
 if TYPE_CHECKING:
     from storage.findings import Finding
+    from storage.search import Search
     from storage.stories import Story
 
 SHOWN_FINDINGS = 20
 
 
+_OPTIONS = (
+    click.option("--since", type=Moment(), metavar="DATE", help="Found on this day or later."),
+    click.option("--until", type=Moment(), metavar="DATE", help="Found before this day."),
+    click.option("--outlet", metavar="NAME", help="Only of this outlet."),
+    click.option("--province", metavar="NAME", help="Only those that happened in this province."),
+    click.option("--kind", type=click.Choice((*KINDS, "other")), help="Only of this kind."),
+    click.option(
+        "--query", metavar="WORDS", help='Only what fits: camat AND (netral* OR "pegawai negeri").'
+    ),
+    click.option("--limit", type=click.IntRange(min=1), help="The newest so many."),
+)
+
+
+def filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give `command` the options that say which findings are meant; see `chosen`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def chosen(
+    since: datetime | None,
+    until: datetime | None,
+    outlet: str | None,
+    province: str | None,
+    kind: str | None,
+    query: str | None,
+) -> "Search":
+    """The search that the options describe."""
+    from extract.places import load
+    from extract.query import QueryError, parse
+    from storage.search import Search
+
+    if outlet:
+        chosen_spiders([outlet])
+    area = load().named(province, "province")
+    if province and area is None:
+        raise InputError(f"There is no province “{province}”.")
+    try:
+        words = parse(query).text if query and query.strip() else None
+    except QueryError as error:
+        raise InputError(f"--query: {error}.") from None
+    return Search(
+        words=words,
+        kinds=(kind,) if kind else (),
+        places=(area.code,) if area else (),
+        outlets=(outlet,) if outlet else (),
+        found_since=since,
+        found_until=until,
+    )
+
+
 @click.command()
-@click.option("--since", type=Moment(), metavar="DATE", help="Found on this day or later.")
-@click.option("--until", type=Moment(), metavar="DATE", help="Found before this day.")
-@click.option("--outlet", metavar="NAME", help="Only of this outlet.")
-@click.option("--province", metavar="NAME", help="Only those that happened in this province.")
-@click.option("--kind", type=click.Choice((*KINDS, "other")), help="Only of this kind.")
-@click.option("--query", metavar="TEXT", help="Only those with all these words.")
-@click.option("--limit", type=click.IntRange(min=1), help="The newest so many.")
+@filters
 @json_option
-def findings(as_json: bool, **wanted: Any) -> None:
+def findings(as_json: bool, limit: int | None, **wanted: Any) -> None:
     """List what was found, the newest first.
 
     Example: pantau findings --since 2024-11-01 --province Bali --kind allegation
     """
-    from storage.findings import Filter, find
+    from storage.findings import find
 
-    if wanted["outlet"]:
-        chosen_spiders([wanted["outlet"]])
+    search = chosen(**wanted)
     with reading_database() as session:
-        rows = find(session, Filter(**wanted))
+        rows = find(session, search, limit)
         if as_json:
             for row in rows:
                 print_json(row)

@@ -4,15 +4,19 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import zstandard
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from extract.article import Article, Clue, Evidence, Page, Place, Verdict
 from extract.copies import fingerprint
-from storage import models, outbox, stories
+from storage import models, outbox, search, stories
+from storage.search import Search
+
+BATCH = 200  # findings read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +84,6 @@ class Finding:
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which findings to read. `since` and `until` are about when they were found; every word of
-    `query` must occur in title or text; `limit` keeps the newest."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    outlet: str | None = None
-    province: str | None = None
-    kind: str | None = None
-    query: str | None = None
-    limit: int | None = None
-
-
 def keep(
     session: Session,
     link_url: str,
@@ -126,7 +116,7 @@ def keep(
         return row.id, False
     sure = verdict.relevant and not verdict.borderline
     if new or sure or (row.borderline and verdict.kept and verdict.score >= row.score):
-        _describe(row, article, verdict)
+        _describe(row, article, verdict, session.get(models.Review, row.id) if row.id else None)
     row.revisions.append(_revision(len(row.revisions) + 1, article, snapshots))
     session.flush()
     if new:
@@ -142,7 +132,9 @@ def _first_of(session: Session, mark: str | None) -> int | None:
     return session.scalar(same) if mark else None
 
 
-def _describe(row: models.Finding, article: Article, verdict: Verdict) -> None:
+def _describe(
+    row: models.Finding, article: Article, verdict: Verdict, review: models.Review | None
+) -> None:
     published = article.published
     offset = published.utcoffset() if published else None
     row.url, row.title, row.text = article.url, article.title, article.text
@@ -154,12 +146,17 @@ def _describe(row: models.Finding, article: Article, verdict: Verdict) -> None:
     row.image, row.caption = article.image, article.caption
     row.language, row.paid = article.language, article.paid
     row.kind, row.score, row.borderline = verdict.kind or "other", verdict.score, verdict.borderline
+    if review:
+        review.judged = row.kind
+        row.kind = review.kind or row.kind
     row.subjects = list(verdict.subjects)
     row.evidence = [asdict(sentence) for sentence in verdict.evidence]
+    row.told = models.told(published, row.found)
     row.places = [
-        models.FindingPlace(position=position, **asdict(place))
+        models.FindingPlace(position=position, told=row.told, **asdict(place))
         for position, place in enumerate(verdict.places)
     ]
+    search.describe(row, review)
 
 
 def _revision(number: int, article: Article, snapshots: Sequence[Snapshot]) -> models.Revision:
@@ -182,34 +179,17 @@ def _revision(number: int, article: Article, snapshots: Sequence[Snapshot]) -> m
     )
 
 
-def find(session: Session, wanted: Filter) -> Iterator[Finding]:
-    """The findings that `wanted` describes, the newest found first."""
-    query = select(models.Finding).order_by(models.Finding.found.desc(), models.Finding.id.desc())
-    if wanted.since:
-        query = query.where(models.Finding.found >= wanted.since)
-    if wanted.until:
-        query = query.where(models.Finding.found < wanted.until)
-    if wanted.outlet:
-        query = query.where(models.Finding.outlet == wanted.outlet)
-    if wanted.kind:
-        query = query.where(models.Finding.kind == wanted.kind)
-    if wanted.province:
-        query = query.where(
-            models.Finding.places.any(
-                func.lower(models.FindingPlace.province) == wanted.province.lower()
-            )
-        )
-    for word in (wanted.query or "").split():
-        query = query.where(
-            or_(
-                models.Finding.title.icontains(word, autoescape=True),
-                models.Finding.text.icontains(word, autoescape=True),
-            )
-        )
-    if wanted.limit is not None:
-        query = query.limit(wanted.limit)
-    for row in session.scalars(query.options(*_WHOLE).execution_options(yield_per=200)):
-        yield _finding(row)
+def find(session: Session, wanted: Search, limit: int | None = None) -> Iterator[Finding]:
+    """The findings that `wanted` describes, the newest told first, `limit` of them. Raises
+    QueryError."""
+    found = islice(search.ids(session, wanted, batch=BATCH), limit)
+    while batch := list(islice(found, BATCH)):
+        query = select(models.Finding).where(models.Finding.id.in_(batch)).options(*_WHOLE)
+        rows = {row.id: row for row in session.scalars(query)}
+        for id_ in batch:
+            if id_ in rows:
+                yield _finding(rows[id_])
+        session.expunge_all()  # what was given is not kept in memory
 
 
 def get(session: Session, finding_id: int) -> Finding | None:

@@ -15,9 +15,12 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
+    text,
 )
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC) + timedelta(days=2)
 _LATEST = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
@@ -77,6 +80,37 @@ def _storable_json(value: Any) -> Any:
             return {name: _storable_json(item) for name, item in value.items()}
         case _:
             return value
+
+
+class Facets(TypeDecorator[tuple[str, ...]]):
+    """What a finding is filtered by, as words (see `storage.search.facets`): an array on
+    PostgreSQL, on SQLite a text for its full-text index."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        array = dialect.name == "postgresql"
+        return dialect.type_descriptor(postgresql.ARRAY(Text()) if array else Text())
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> Any:
+        words = value or ()
+        return list(words) if dialect.name == "postgresql" else " ".join(words)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[str, ...]:
+        return tuple(value.split() if isinstance(value, str) else value or ())
+
+
+def told(published: datetime | None, found: datetime) -> int:
+    """When news was told, in seconds since 1970: published, or else found; nothing was published
+    after it was found, whatever its page says."""
+    moment = min(published or found, found)
+    return max(0, int(moment.timestamp()))
+
+
+def _told(context: DefaultExecutionContext) -> int:
+    row = context.get_current_parameters()
+    return told(row.get("published"), row["found"])
 
 
 class Base(DeclarativeBase):
@@ -161,9 +195,21 @@ class Validator(Base):
 
 
 class Finding(Base):
-    """A stored article that is relevant or in doubt, as it was last seen."""
+    """A stored article that is relevant or in doubt, as it was last seen. `dismissed`: a reviewer
+    says that it is not relevant; `subject_set` has the bit of each of its subjects. Their words are
+    indexed by the database itself; see `storage.search`."""
 
     __tablename__ = "findings"
+    __table_args__ = (
+        Index("findings_told", "told", "id", "kind", "dismissed", "subject_set", "outlet"),
+        Index("findings_news", "found", "story_id", "kind", "outlet", "quiet", "dismissed"),
+        Index(
+            "findings_dismissed",
+            "id",
+            sqlite_where=text("dismissed"),
+            postgresql_where=text("dismissed"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     link_id: Mapped[int] = mapped_column(ForeignKey("links.id"), unique=True)
@@ -194,6 +240,10 @@ class Finding(Base):
     fingerprint: Mapped[str | None] = mapped_column(String(64), index=True)  # of the bare text
     same_as: Mapped[int | None]  # the id of the finding whose copy it is
     story_id: Mapped[int | None] = mapped_column(index=True)
+    told: Mapped[int] = mapped_column(BigInteger, default=_told)  # seconds since 1970
+    dismissed: Mapped[bool] = mapped_column(default=False)
+    subject_set: Mapped[int] = mapped_column(default=0)
+    facets: Mapped[tuple[str, ...]] = mapped_column(Facets, default=())
     places: Mapped[list["FindingPlace"]] = relationship(
         order_by="FindingPlace.position", cascade="all, delete-orphan"
     )
@@ -201,10 +251,13 @@ class Finding(Base):
 
 
 class FindingPlace(Base):
-    """Where a finding happened; position 0 is the most probable place."""
+    """Where a finding happened; position 0 is the most probable place. `told` is the finding's."""
 
     __tablename__ = "finding_places"
-    __table_args__ = (Index("finding_places_province", "province"),)
+    __table_args__ = (
+        Index("finding_places_province", "province"),
+        Index("finding_places_told", "told", "code", "finding_id"),
+    )
 
     finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
@@ -212,6 +265,7 @@ class FindingPlace(Base):
     level: Mapped[str] = mapped_column(String(16))
     name: Mapped[str]
     province: Mapped[str]
+    told: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class Revision(Base):
@@ -534,3 +588,36 @@ class Audit(Base):
     who: Mapped[str | None] = mapped_column(String(64))
     what: Mapped[str] = mapped_column(String(64))
     about: Mapped[str]
+
+
+class Review(Base):
+    """What the team says of a finding; a finding nobody has looked at has none. `kind` is the kind
+    as corrected, which the finding then has, `judged` what it was judged to be. `version` is the id
+    of the last change."""
+
+    __tablename__ = "reviews"
+
+    finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"), primary_key=True)
+    state: Mapped[str] = mapped_column(String(16))
+    relevant: Mapped[bool | None]
+    kind: Mapped[str | None] = mapped_column(String(16))
+    judged: Mapped[str] = mapped_column(String(16))
+    assigned_to: Mapped[int | None]  # a person's id
+    note: Mapped[str | None]
+    changed: Mapped[datetime]
+    version: Mapped[int]
+
+
+class ReviewChange(Base):
+    """One field of a review changed, by whom and when."""
+
+    __tablename__ = "review_changes"
+    __table_args__ = (Index("review_changes_finding", "finding_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"))
+    person_id: Mapped[int | None]
+    at: Mapped[datetime]
+    field: Mapped[str] = mapped_column(String(16))
+    before: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
+    after: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, inspect, make_url, text
+from sqlalchemy import Column, Engine, inspect, make_url, text
 from sqlalchemy.orm import Session
+from sqlalchemy.schema import SchemaItem
 
 from storage import crawls
 from storage.database import open_database, reading
@@ -54,8 +55,23 @@ def open_to_all(folder: Path) -> None:
             parent.chmod(parent.stat().st_mode | 0o055)
 
 
+def of_the_index(name: str | None) -> bool:
+    """Whether a table belongs to the full-text index, which SQLAlchemy knows nothing of."""
+    return bool(name and name.startswith("findings_words"))
+
+
+def known(thing: SchemaItem, name: str | None, kind: str, *_: object) -> bool:
+    """Leaves out what each database indexes words by in its own way."""
+    column = kind == "column" and isinstance(thing, Column) and thing.table.name == "findings"
+    return not of_the_index(name) and not (column and name == "words")
+
+
 def test_an_empty_database_gets_every_table(engine: Engine) -> None:
-    assert set(inspect(engine).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
+    tables = set(inspect(engine).get_table_names())
+    assert {name for name in tables if not of_the_index(name)} == {
+        *Base.metadata.tables,
+        "alembic_version",
+    }
 
 
 def test_opening_again_changes_nothing(database_url: str) -> None:
@@ -71,7 +87,9 @@ def test_opening_again_changes_nothing(database_url: str) -> None:
 
 def test_models_and_migrations_agree(engine: Engine) -> None:
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "include_object": known}
+        )
         assert compare_metadata(context, Base.metadata) == []
         connection.execute(text("ALTER TABLE links ADD COLUMN surplus INTEGER"))
         [difference] = compare_metadata(context, Base.metadata)
