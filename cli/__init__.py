@@ -14,14 +14,15 @@ import click
 from cli import (
     alerts,
     backfill,
+    backfills,
     coverage,
     crawling,
+    dashboard,
     deliveries,
     doctor,
     findings,
     outlets,
     texts,
-    warc,
 )
 
 
@@ -34,16 +35,17 @@ def pantau() -> None:
 for command in (
     crawling.crawl,
     backfill.backfill,
-    backfill.backfills,
+    backfills.backfills,
     findings.findings,
     findings.finding,
     coverage.coverage,
     texts.extract,
     texts.judge,
-    warc.warc,
     outlets.outlets,
     alerts.alerts,
     crawling.run,
+    dashboard.serve,
+    dashboard.people,
     doctor.doctor,
 ):
     pantau.add_command(command)

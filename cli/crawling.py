@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+from cli.dashboard import dashboard
 from cli.findings import print_found
 from cli.inputs import catalogue, json_option, spiders_to_crawl
 from cli.output import mention, print_json, say, stdout
@@ -72,7 +73,7 @@ def crawl(names: tuple[str, ...], limit: int | None, check: bool, as_json: bool)
 @json_option
 def run(now: bool, as_json: bool) -> None:
     """Run everything on this machine, until stopped (Ctrl-C): the daily crawl, the alerts, the
-    watch over the outlets, and /metrics.
+    watch over the outlets, the dashboard and /metrics.
 
     Example: pantau run --now
     """
@@ -102,7 +103,7 @@ def run(now: bool, as_json: bool) -> None:
     def waiting() -> None:
         mention(f"\nThe next crawl begins at {daily.next_due():%Y-%m-%d %H:%M %Z}. Ctrl-C ends it.")
 
-    with serving(engine, current):
+    with serving(engine, current), dashboard(engine, current):
         asyncio.run(daily.run(now=now, waiting=waiting))
 
 

@@ -32,7 +32,12 @@ _NOBODY = _hasher.hash(secrets.token_hex())  # checked for unknown names: they t
 
 
 class PeopleError(ValueError):
-    """What cannot be done with an account; its text is one sentence."""
+    """What cannot be done with an account. Its text is one sentence: `text` with `values`."""
+
+    def __init__(self, text: str, **values: object) -> None:
+        super().__init__(text % values)
+        self.text = text
+        self.values = values
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ def accept(session: Session, token: str, name: str, password: str, now: datetime
     if invited.name is None:
         _admit(name)
         if _named(session, name):
-            raise PeopleError(f"There is a {name} already.")
+            raise PeopleError("There is a %(name)s already.", name=name)
         row = Person(name=name, role=invited.role, created=now)
         session.add(row)
     else:
@@ -186,6 +191,7 @@ class Signed:
     token: str
     form: str
     notice: str | None
+    seen: datetime
 
 
 def sign_in(session: Session, id_: int, agent: str, now: datetime) -> str:
@@ -212,13 +218,12 @@ def signed_in(session: Session, cookie: str, now: datetime) -> Signed | None:
     if found is None:
         return None
     row, whose = found
-    return Signed(_account(whose), row.token, row.form, row.notice)
+    return Signed(_account(whose), row.token, row.form, row.notice, row.seen)
 
 
 def seen(session: Session, token: str, now: datetime) -> None:
-    """Note that a browser is in use."""
-    stale = SignIn.seen < now - SEEN
-    session.execute(update(SignIn).where(SignIn.token == token, stale).values(seen=now))
+    """Note that a browser is in use; every SEEN is often enough."""
+    session.execute(update(SignIn).where(SignIn.token == token).values(seen=now))
 
 
 def notice(session: Session, token: str, text: str | None) -> None:
@@ -260,9 +265,9 @@ def make_token(
         raise PeopleError("Choose what the token may be used for.")
     for scope in scopes:
         if scope not in SCOPES:
-            raise PeopleError(f"There is no scope “{scope}”; there are {', '.join(SCOPES)}.")
+            raise PeopleError("There is no scope “%(scope)s”.", scope=scope)
         if SCOPES[scope].rank > Role(row.role).rank:
-            raise PeopleError(f"The scope “{scope}” is more than you may do.")
+            raise PeopleError("The scope “%(scope)s” is more than you may do.", scope=scope)
     token = f"pantau_{secrets.token_urlsafe(32)}"
     session.add(
         ApiToken(
@@ -283,10 +288,18 @@ def tokens(session: Session, id_: int) -> Sequence[ApiToken]:
     return session.scalars(query).all()
 
 
-def by_token(
-    session: Session, token: str, now: datetime
-) -> tuple[int, Account, frozenset[str]] | None:
-    """The id of the key `token`, whose it is, and its scopes."""
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key to the API, and whose it is; see `models.ApiToken`."""
+
+    id: int
+    account: Account
+    scopes: frozenset[str]
+    used: datetime | None
+
+
+def by_token(session: Session, token: str, now: datetime) -> Key | None:
+    """The key `token`, unless it has ended or is of somebody disabled."""
     found = session.execute(
         select(ApiToken, Person)
         .join(Person, Person.id == ApiToken.person_id)
@@ -294,13 +307,13 @@ def by_token(
     ).one_or_none()
     if found is None or (found[0].expires and found[0].expires <= now):
         return None
-    return found[0].id, _account(found[1]), frozenset(found[0].scopes)
+    key, whose = found
+    return Key(key.id, _account(whose), frozenset(key.scopes), key.used)
 
 
 def token_used(session: Session, token_id: int, now: datetime) -> None:
-    """Note that a key is in use."""
-    stale = ApiToken.used.is_(None) | (ApiToken.used < now - SEEN)
-    session.execute(update(ApiToken).where(ApiToken.id == token_id, stale).values(used=now))
+    """Note that a key is in use; every SEEN is often enough."""
+    session.execute(update(ApiToken).where(ApiToken.id == token_id).values(used=now))
 
 
 def drop_token(session: Session, id_: int, token_id: int) -> bool:
@@ -349,14 +362,19 @@ def _named(session: Session, name: str) -> Person | None:
 def _admit(name: str) -> None:
     if not NAME.fullmatch(name):
         raise PeopleError(
-            f"“{name[:40]}” cannot be a name: write 2 to 32 small letters, digits, dots, dashes or "
-            "underscores, a letter first."
+            "“%(name)s” cannot be a name: write 2 to 32 small letters, digits, dots, dashes or "
+            "underscores, a letter first.",
+            name=name[:40],
         )
 
 
 def _check(password: str, name: str) -> None:
     if not LEAST <= len(password) <= MOST:
-        raise PeopleError(f"A password has at least {LEAST} characters, and {MOST} at the most.")
+        raise PeopleError(
+            "A password has at least %(least)s characters, and %(most)s at the most.",
+            least=LEAST,
+            most=MOST,
+        )
     if len(set(password)) < 5 or name.lower() in password.lower():
         raise PeopleError("This password is too easy to guess; choose another.")
 

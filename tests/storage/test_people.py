@@ -111,10 +111,10 @@ def test_a_key_opens_what_it_is_for(session: Session, admin: people.Account) -> 
     key = people.make_token(session, budi.id, "script", ["review", "read"], NOW, soon)
     found = people.by_token(session, key, NOW)
     assert found
-    assert found[1:] == (budi, frozenset({"read", "review"}))
+    assert (found.account, found.scopes) == (budi, frozenset({"read", "review"}))
     assert people.by_token(session, key, soon) is None
-    assert not people.drop_token(session, admin.id, found[0])  # another's
-    assert people.drop_token(session, budi.id, found[0])
+    assert not people.drop_token(session, admin.id, found.id)  # another's
+    assert people.drop_token(session, budi.id, found.id)
     assert people.by_token(session, key, NOW) is None
 
 
