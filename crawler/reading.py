@@ -29,7 +29,9 @@ OVERLAP = timedelta(days=3)  # for dates that a source has wrong, and for posts 
 class Reading:
     """One reading of one source: the `Reader` that the source is given."""
 
-    def __init__(self, spider: "OutletSpider", completed: datetime | None, seen_in: SeenIn) -> None:
+    def __init__(
+        self, spider: "OutletSpider", source: str, completed: datetime | None, seen_in: SeenIn
+    ) -> None:
         first = datetime.now(UTC) - timedelta(days=spider.crawl.shared.settings.first_crawl_days)
         self.outlet = spider.outlet
         self.completed = completed
@@ -51,15 +53,18 @@ class Reading:
         self.own = 0
         """Those of them that are the outlet's."""
         self._spider = spider
+        self._source = source
         self._seen_in = seen_in
 
     async def fetch(self, url: str, *, conditional: bool = False) -> TextResponse | None:
         crawl, engine = self._spider.crawl, self._spider.crawler.engine
         assert engine
-        known = await crawl.look_up(crawls.validator, url) if conditional else (None, None)
+        if not conditional:
+            return await fetch_listing(engine, url)
+        known = await crawl.look_up(crawls.validator, self._as_read(url))
         response = await fetch_listing(engine, url, known)
-        if conditional and response is not None:
-            self.validators[url] = validators_of(response)
+        if response is not None:
+            self.validators[self._as_read(url)] = validators_of(response)
         return response
 
     async def parse(self, function: Callable[..., T], *args: object) -> T:
@@ -93,11 +98,16 @@ class Reading:
             self._spider.crawl.drop(links.dropped)
         return own
 
-    def left_out(self, why: str) -> None:
-        self._spider.crawl.drop({why: 1})
+    def left_out(self, why: str, count: int = 1) -> None:
+        self._spider.crawl.drop({why: count})
 
     def forget(self, url: str) -> None:
-        self.validators[url] = (None, None)
+        self.validators[self._as_read(url)] = (None, None)
+
+    def _as_read(self, url: str) -> str:
+        """The address as this source reads it: others may read the same page, and each has to see
+        what is new on it."""
+        return f"{url}#{self._spider.name} {self._source}"
 
 
 async def read_source(
@@ -109,7 +119,7 @@ async def read_source(
     Raises UnreachableError and WaitError, after which the outlet is to be left alone."""
     crawl = spider.crawl
     completed = await crawl.look_up(crawls.completed, spider.name, source.name)
-    reading = Reading(spider, completed, seen_in)
+    reading = Reading(spider, source.name, completed, seen_in)
     error: str | None = None
     try:
         await source.read(reading)

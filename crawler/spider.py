@@ -27,6 +27,7 @@ from crawler.web.challenge import wall
 from crawler.web.errors import ArchiveBusyError, UnreachableError, WaitError, in_words, is_final
 from extract.article import Page
 from extract.gate import passes
+from storage import crawls
 from storage.links import Link, Outcome
 from storage.models import SeenIn, State
 
@@ -72,6 +73,8 @@ class OutletSpider(scrapy.Spider):
         self.check = bool(check)
         self.backfill = int(backfill)
         self._closing: asyncio.Future[None] | None = None
+        self._is_over = False
+        self._stand_in: Source | None = None
         self._asked: set[str] = set()
         self._unanswered: set[str] = set()
         self.run = run or f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
@@ -83,36 +86,44 @@ class OutletSpider(scrapy.Spider):
             async for request in self.journey.requests():
                 yield request
             return
+        async for request in self._read_daily():
+            yield request
+        if self._is_over or not self.spare:
+            return
+        if self.check or await self.crawl.is_check_due():
+            async for request in self._check():
+                yield request
+
+    async def _read_daily(self) -> AsyncIterator[scrapy.Request]:
+        """Read the daily sources; where one fails, then the first of the spare ones that does not.
+        What one lists is fetched before the next is asked: an outlet that has enough of us has
+        given its news first."""
+        failed: list[str] = []
         try:
             await self.crawl.begin()
-            stand_in = await self._read_daily()
+            for source in self.sources:
+                if error := await read_source(self, source):
+                    failed.append(f"{source.name}: {error}")
+                async for request in self._requests():
+                    yield request
+                if self._is_over:
+                    break
+            else:
+                if failed:
+                    self._stand_in = await self._read_stand_in()
         except (OutletBusyError, UnreachableError, WaitError) as problem:
+            self._is_over = True
             self.crawl.failed(str(problem))
-            return
-        async for request in self._requests():
-            yield request
-        if self.spare and (self.check or await self.crawl.is_check_due()):
-            await self._all_answered()  # an outlet that has enough of us has given its news first
-            if self._closing:
-                return
-            await self._check(stand_in)
+        for error in failed:
+            if self._stand_in:
+                self.crawl.remark(f"{error}; {self._stand_in.name} was read instead")
+            else:
+                self.crawl.failed(error)
+        if self._stand_in:
             async for request in self._requests():
                 yield request
 
-    async def _read_daily(self) -> Source | None:
-        """Read the daily sources; where one fails, the first of the spare ones that does not: gives
-        that one."""
-        daily = [(source, await read_source(self, source)) for source in self.sources]
-        failed = [f"{source.name}: {error}" for source, error in daily if error]
-        stand_in = await self._stand_in() if failed else None
-        for problem in failed:
-            if stand_in:
-                self.crawl.remark(f"{problem}; {stand_in.name} was read instead")
-            else:
-                self.crawl.failed(problem)
-        return stand_in
-
-    async def _stand_in(self) -> Source | None:
+    async def _read_stand_in(self) -> Source | None:
         for source in self.spare:
             if isinstance(source, Search):
                 continue
@@ -120,23 +131,37 @@ class OutletSpider(scrapy.Spider):
                 return source
         return None
 
-    async def _check(self, stand_in: Source | None) -> None:
-        """Ask the spare sources, but for one that stood in, what the daily ones missed."""
+    async def _check(self) -> AsyncIterator[scrapy.Request]:
+        """Ask the spare sources, but for one that stood in, what the daily ones missed.
+
+        One that is not there is no failure of the crawl, as many outlets lack one or another: it is
+        remarked the first time. Nor is a search that the outlet does not want asked: it tells of
+        the topic only, and comes last."""
         measured = False
-        try:
-            for source in self.spare:
-                if source is stand_in:
-                    continue
-                is_search = isinstance(source, Search)
-                seen_in = SeenIn.SEARCH if is_search else SeenIn.SPARE
+        for source in self.spare:
+            if source is self._stand_in:
+                continue
+            is_search = isinstance(source, Search)
+            seen_in = SeenIn.SEARCH if is_search else SeenIn.SPARE
+            before = await self.crawl.look_up(crawls.error, self.name, source.name)
+            try:
                 error = await read_source(self, source, seen_in)
-                measured |= not (error or is_search)
-        except (UnreachableError, WaitError) as problem:
-            self.crawl.failed(str(problem))
+            except (UnreachableError, WaitError) as problem:
+                note = self.crawl.remark if is_search else self.crawl.failed
+                note(f"{source.name}: {problem}")
+                break
+            measured |= not (error or is_search)
+            if error and not before:
+                self.crawl.remark(f"{source.name}: {error}")
+            async for request in self._requests():
+                yield request
+            if self._is_over:
+                break
         await self.crawl.checked(measured=measured)
 
     async def _requests(self) -> AsyncIterator[scrapy.Request]:
-        """Requests for what is pending and was not asked for in this crawl yet, up to its limit."""
+        """Requests for what is pending and was not asked for in this crawl yet, up to its limit;
+        ends when the pages have been examined."""
         limit = self.limit or self.crawl.shared.settings.max_articles
         pending = [x for x in await self.crawl.pending(limit) if x.url not in self._asked]
         pending = pending[: limit - len(self._asked)]
@@ -150,13 +175,11 @@ class OutletSpider(scrapy.Spider):
                     errback=self.failed,
                     cb_kwargs={"link": link},
                 )
-
-    async def _all_answered(self) -> None:
-        """Wait until the pages that were asked for have been examined."""
         assert self.crawler.engine
         examining = self.crawler.engine.scraper.slot
         assert examining
-        while self._unanswered or not examining.is_idle():  # noqa: ASYNC110 (Scrapy tells nobody)
+        # Scrapy tells nobody
+        while not self._is_over and (self._unanswered or not examining.is_idle()):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
     async def parse(self, response: Response, link: Link) -> AsyncIterator[Kept]:
@@ -281,6 +304,7 @@ class OutletSpider(scrapy.Spider):
     def _stop(self, reason: str) -> None:
         if self._closing:
             return
+        self._is_over = True
         self.crawl.failed(reason)
         assert self.crawler.engine
         self._closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=reason))

@@ -75,6 +75,12 @@ def completed(session: Session, outlet: str, source: str) -> datetime | None:
     return row.completed if row else None
 
 
+def error(session: Session, outlet: str, source: str) -> str | None:
+    """Why the last reading of this source failed; None where it did not, or there was none."""
+    row = session.get(Source, (outlet, source))
+    return row.error if row else None
+
+
 def note_reading(
     session: Session,
     outlet: str,

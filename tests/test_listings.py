@@ -83,8 +83,8 @@ class Listener:
         dates = [link.published for link in listed]
         return not dates or not all(date and date < self.since for date in dates)
 
-    def left_out(self, why: str) -> None:
-        self.dropped[why] += 1
+    def left_out(self, why: str, count: int = 1) -> None:
+        self.dropped += Counter({why: count})
 
     def forget(self, url: str) -> None:
         pass

@@ -9,8 +9,10 @@ run on it too), PRMN's sitemap, Disway's /rss, WahanaNews' /rss and iNews' /feed
 public crawlers that read them, and so the searches of Antara, Jawa Pos, VIVA's Lampung site, Suara,
 iNews and PRMN, and Tribun's tags. Suara's, RMOL's and VIVA's regional sites are taken to offer what
 the chain's main site does; for Bacakoran, Drupal sites and government portals the paths are the
-system's usual ones. LIKELY_SEARCH is where most sites have one: nobody was seen to read it there,
-so only backfills try. `pantau outlets check` tells which an outlet really has.
+system's usual ones. LIKELY_SEARCH is where most sites have one: nobody was seen to read it there.
+A search stands last among the spare sources: it is asked once a week, and by backfills, and where
+an outlet has none the others have been asked before. `pantau outlets check` tells which an outlet
+really has.
 """
 
 from collections.abc import Sequence
@@ -43,6 +45,10 @@ class Platform:
 
 
 LIKELY_SEARCH = Search("/search?q={term}&page={page}", BY_SHAPE)
+# /search is what Blogger's robots.txt forbids
+BLOGGER_SEARCH = Search(
+    "/feeds/posts/default?q={term}&alt=rss&orderby=published&max-results=150", hits=None
+)
 TRIBUN_TAGS = Search("/tag/{term}?page={page}", BY_SHAPE, TAGS)
 DRUPAL_SEARCH = Search("/search/node?keys={term}&page={index}", BY_SHAPE)
 
@@ -73,7 +79,7 @@ PLATFORMS = {
                 "&published-min={since}&published-max={until}&start-index={start}",
             ),
         ),
-        spare=(Sitemap("/sitemap.xml"), Index()),
+        spare=(Sitemap("/sitemap.xml"), Index(), BLOGGER_SEARCH),
     ),
     # /berita/ID/slug; the feed holds the last few dozen articles, /terkini goes further back
     "antara": Platform(
@@ -87,8 +93,8 @@ PLATFORMS = {
     # sitemap is an index of one or more for each section
     "tribun": Platform(
         sources=(Index(("/index-news?page={page}",)),),
-        spare=(Sitemap("/sitemap.xml"), Feed("/rss")),
-        past=(DateArchive("/index-news?date={year}-{month}-{day}&page={page}"), TRIBUN_TAGS),
+        spare=(Sitemap("/sitemap.xml"), Feed("/rss"), TRIBUN_TAGS),
+        past=(DateArchive("/index-news?date={year}-{month}-{day}&page={page}"),),
     ),
     # /kanal/ID/slug
     "promedia": Platform(
@@ -103,44 +109,53 @@ PLATFORMS = {
     # /kanal/pr-ID/slug: Promedia's system, with the network's numbers
     "prmn": Platform(
         sources=(Archive("/indeks-berita?page={page}", "a[href*='/pr-']"),),
-        spare=(Sitemap("/sitemap.xml"), Feed("/rss"), Index()),
-        past=(Search("/search?q={term}&page={page}", "a[href*='/pr-']"),),
+        spare=(
+            Sitemap("/sitemap.xml"),
+            Feed("/rss"),
+            Index(),
+            Search("/search?q={term}&page={page}", "a[href*='/pr-']"),
+        ),
     ),
     # /read/ID/slug
     "disway": Platform(
         sources=(Feed("/rss"),),
-        spare=(Sitemap("/sitemap.xml"), Archive("/", "a[href*='/read/']")),
-        past=(LIKELY_SEARCH,),
+        spare=(Sitemap("/sitemap.xml"), Archive("/", "a[href*='/read/']"), LIKELY_SEARCH),
     ),
     # newspapers' pages by Disway: /read/ID/slug, not known to have a feed
     "bacakoran": Platform(
         sources=(Archive("/", "a[href*='/read/']"),),
-        spare=(Sitemap("/sitemap.xml"), Feed("/rss"), Index()),
-        past=(LIKELY_SEARCH,),
+        spare=(Sitemap("/sitemap.xml"), Feed("/rss"), Index(), LIKELY_SEARCH),
     ),
     # /read/YYYY/MM/DD/HHMMSS/slug
     "suara": Platform(
         sources=(Feed("/rss"),),
-        spare=(Sitemap("/sitemap.xml"), Index(("/indeks?page={page}", "/"))),
-        past=(Search("/search?q={term}&page={page}", "a[href*='/read/']"),),
+        spare=(
+            Sitemap("/sitemap.xml"),
+            Index(("/indeks?page={page}", "/")),
+            Search("/search?q={term}&page={page}", "a[href*='/read/']"),
+        ),
     ),
     # /read/ID/slug
     "inews": Platform(
         sources=(Feed("/feed"),),
-        spare=(Feed("/rss"), Sitemap("/sitemap.xml"), Archive("/", "a[href*='/read/']"), Index()),
-        past=(Search("/find?q={term}&page={page}", "a[href*='/read/']"),),
+        spare=(
+            Feed("/rss"),
+            Sitemap("/sitemap.xml"),
+            Archive("/", "a[href*='/read/']"),
+            Index(),
+            Search("/find?q={term}&page={page}", "a[href*='/read/']"),
+        ),
     ),
     # /slug
     "rmol": Platform(
         sources=(Feed("/rss/latest-posts"),),
-        spare=(Feed("/rss"), Feed("/feed"), Sitemap("/sitemap.xml"), Index()),
-        past=(LIKELY_SEARCH,),
+        spare=(Feed("/rss"), Feed("/feed"), Sitemap("/sitemap.xml"), Index(), LIKELY_SEARCH),
     ),
     # /kanal/slug-HASH
     "wahananews": Platform(
         sources=(Feed("/rss"),),
-        spare=(Sitemap("/sitemap.xml"), Index(("/", "/arsip"))),
-        past=(DateArchive("/arsip?tanggal={day}-{month}-{year}"), LIKELY_SEARCH),
+        spare=(Sitemap("/sitemap.xml"), Index(("/", "/arsip")), LIKELY_SEARCH),
+        past=(DateArchive("/arsip?tanggal={day}-{month}-{year}"),),
     ),
     # /kanal/ID-slug; the main site's sitemaps are one for each section
     "viva": Platform(
@@ -155,24 +170,29 @@ PLATFORMS = {
     # /content/slug; Drupal counts pages from 0
     "drupal": Platform(
         sources=(Feed("/rss.xml"),),
-        spare=(Sitemap("/sitemap.xml"), Index(("/", "/node"))),
-        past=(Index(("/node?page={index}",)), DRUPAL_SEARCH),
+        spare=(Sitemap("/sitemap.xml"), Index(("/", "/node")), DRUPAL_SEARCH),
+        past=(Index(("/node?page={index}",)),),
     ),
     # the election supervisor's offices: Drupal, /berita/slug
     "bawaslu": Platform(
         sources=(Archive("/berita", "a[href*='/berita/']"),),
-        spare=(Feed("/rss.xml"), Sitemap("/sitemap.xml"), Index()),
-        past=(Archive("/berita?page={index}", "a[href*='/berita/']"), DRUPAL_SEARCH),
+        spare=(Feed("/rss.xml"), Sitemap("/sitemap.xml"), Index(), DRUPAL_SEARCH),
+        past=(Archive("/berita?page={index}", "a[href*='/berita/']"),),
     ),
     # portals of regencies, cities and their offices: /berita/slug, as a rule
     "government": Platform(
         sources=(Archive("/berita?page={page}", "a[href*='/berita/']"),),
-        spare=(Feed("/feed"), Feed("/rss"), Sitemap("/sitemap.xml"), Index(("/", "/berita"))),
-        past=(LIKELY_SEARCH,),
+        spare=(
+            Feed("/feed"),
+            Feed("/rss"),
+            Sitemap("/sitemap.xml"),
+            Index(("/", "/berita")),
+            LIKELY_SEARCH,
+        ),
     ),
     # unknown, or a system of the outlet's own
     "generic": Platform(
         sources=(Feed("/feed"),),
-        spare=(Feed("/rss"), Feed("/rss.xml"), Sitemap("/sitemap.xml"), Index()),
+        spare=(Feed("/rss"), Feed("/rss.xml"), Sitemap("/sitemap.xml"), Index(), LIKELY_SEARCH),
     ),
 }

@@ -255,7 +255,7 @@ class Trial:
         self.pages += bool(new)
         return bool(new) and not self.completed
 
-    def left_out(self, why: str) -> None:
+    def left_out(self, why: str, count: int = 1) -> None:
         """A trial reads but the beginning: what it leaves out tells nothing."""
 
     def forget(self, url: str) -> None:

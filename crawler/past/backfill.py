@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 import settings
-from crawler.past.journey import is_monthly, keeps_its_own_time, parts
+from crawler.past.journey import is_monthly, margins, parts
 from crawler.run import OutletReport, crawl
 from crawler.shared import shared
 from crawler.sources.window import months, window_of
@@ -26,7 +26,6 @@ from storage.crawls import Counts
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 15  # of the process at a backfill, at the most
-DAY = timedelta(days=1)
 
 Progress = Callable[[Sequence[OutletReport]], None]
 
@@ -64,13 +63,9 @@ def _slices(spider: type[OutletSpider], first: date, last: date, archives: bool)
     zone = spider.outlet.zone
     since, until = window_of(first, last, zone)
     for source in parts(spider, archives=archives):
-        if keeps_its_own_time(source):  # the first hours may be of its month before
-            spans = months(since - DAY, until + DAY, zone)
-        elif is_monthly(source):
-            spans = months(since, until, zone)
-        else:
-            spans = [(since, until)]
-        for span in spans:
+        before, after = margins(source)
+        whole = since - before, until + after
+        for span in months(*whole, zone) if is_monthly(source) else [whole]:
             yield Part(spider.name, source.name, *span)
 
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+DAY = timedelta(days=1)
 MAX_LISTING_PAGES = 5000  # of one slice
 BATCH = 50  # links asked of the database at a time
 LOOK_SECONDS = 1.0  # how often to look whether the daily crawl wants the outlet
@@ -99,9 +100,17 @@ def is_monthly(source: Source) -> bool:
     )
 
 
-def keeps_its_own_time(source: Source) -> bool:
-    """Whether a source is asked for a month by its site's clock, which need not be the outlet's."""
-    return isinstance(source, Feed) and "{month}" in (source.window or "")
+def margins(source: Source) -> tuple[timedelta, timedelta]:
+    """How far before and after a backfill's window a source is asked that goes by the months or
+    days of its site's clock, which need not be the outlet's. A site's is rarely ahead: a month's
+    feed can be leapt through for that, a month's archive would have to be read whole."""
+    match source:
+        case Feed(window=str(window)) if "{month}" in window:
+            return DAY, DAY
+        case DateArchive():
+            return DAY, timedelta(0)
+        case _:
+            return timedelta(0), timedelta(0)
 
 
 def _is_archive(source: Source | None) -> bool:
@@ -120,7 +129,7 @@ class PastReading(Reading):
     """One reading of a slice: the `Reader` that its source is given."""
 
     def __init__(self, journey: "OutletBackfill", part: Slice, *, pauses: bool) -> None:
-        super().__init__(journey.spider, None, SeenIn.PAST)
+        super().__init__(journey.spider, part.source, None, SeenIn.PAST)
         self.since, self.until = part.start, part.until
         self.refusal: str | None = None
         """Why the last request was answered with nothing."""
@@ -159,6 +168,7 @@ class PastReading(Reading):
             for link, span in zip(own, spans, strict=True)
             if not span or (span[1] > since and span[0] < until)
         ]
+        self.left_out("outside a backfill's window", len(own) - len(inside))
         in_turn = page is not None and page == self.first_page + self._read
         self._read += in_turn
         await self._journey.take(self._part, inside, page if in_turn else None)

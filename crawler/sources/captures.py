@@ -22,12 +22,13 @@ from pydantic import BaseModel, Field, ValidationError
 
 import settings
 from crawler import urls
-from crawler.sources.reader import PAST_THE_END, Listing, Reader, SourceError
+from crawler.sources.reader import PAST_THE_END, UNREADABLE, Listing, Reader, SourceError
 from crawler.sources.shape import could_be_article
 from crawler.sources.window import span_of_article
 from storage.links import Link
 
 BEYOND = "on pages of an index beyond the last that is read"
+UNASKED = "captures beyond those that were asked for"
 PER_PAGE = 3000  # captures; some 300 KB
 _STAMP = "%Y%m%d%H%M%S"
 _CRAWL = re.compile(r"CC-MAIN-(\d{4})-(\d\d)")
@@ -149,6 +150,9 @@ def _of_wayback(
                 match rows[number + 1 :]:
                     case [[str(key)]]:
                         return links, key
+            case _:
+                links.dropped[UNREADABLE] += 1
+    links.dropped[UNASKED] += max(0, len(rows) - PER_PAGE - 2)
     return links, None
 
 
@@ -209,6 +213,7 @@ def _of_common_crawl(body: bytes, base: str, window: Window, zone: ZoneInfo) -> 
         try:
             capture = _Capture.model_validate_json(line)
         except ValidationError:
+            links.dropped[UNREADABLE] += bool(line.strip())
             continue
         last = capture.offset + capture.length - 1
         address = f"{base}/{capture.filename}#bytes={capture.offset}-{last}"

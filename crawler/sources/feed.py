@@ -53,7 +53,7 @@ class Feed:
             return
         if reader.until and reader.first_page == 1:
             page_at = partial(self._page, reader)
-            reader.first_page = await _first_page(page_at, reader.until)
+            await _leap(reader, page_at, reader.until)
         await read_back(reader, self._pages(reader))
 
     async def _pages(self, reader: Reader) -> AsyncIterator[Sequence[Link]]:
@@ -99,11 +99,19 @@ class Feed:
         try:
             ends_early = until < next_month(since.replace(day=1))
             if "{month}" in window and "{page}" in window and ends_early and reader.first_page == 1:
-                reader.first_page = await _first_page(page_at, until)
+                await _leap(reader, page_at, until)
             await read_back(reader, pages())
         except SourceError as error:
             if error.status not in PAST_THE_END:  # so WordPress answers where there is nothing
                 raise
+
+
+async def _leap(
+    reader: Reader, page_at: Callable[[int], Awaitable[list[Link] | None]], until: datetime
+) -> None:
+    """Let the reading begin where its window does."""
+    reader.first_page = await _first_page(page_at, until)
+    reader.left_out("pages of a feed after a backfill's window", reader.first_page - 1)
 
 
 async def _first_page(

@@ -13,7 +13,14 @@ from urllib.parse import quote_plus
 from parsel import Selector
 
 from crawler.sources.feed import feed_links
-from crawler.sources.reader import PAST_THE_END, Reader, SourceError, make_links, read_back
+from crawler.sources.reader import (
+    BEYOND,
+    PAST_THE_END,
+    Reader,
+    SourceError,
+    make_links,
+    read_back,
+)
 from crawler.sources.shape import article_links
 from crawler.sources.window import months
 from storage.links import Link
@@ -141,7 +148,10 @@ class DateArchive:
         known: set[str] = set()
         number = first
         try:
-            async for links in _pages(reader, path, _html(reader, self.links or BY_SHAPE), first):
+            pages = _pages(
+                reader, path, _html(reader, self.links or BY_SHAPE), first, conditional=False
+            )
+            async for links in pages:
                 addresses = {link.url for link in links}
                 if addresses <= known:
                     return
@@ -150,7 +160,7 @@ class DateArchive:
                 known |= addresses
                 number += 1
                 if number - first >= reader.max_pages:
-                    reader.left_out("on pages of a listing beyond the last that is read")
+                    reader.left_out(BEYOND)
                     return
         except SourceError as error:
             if error.status not in PAST_THE_END:
@@ -158,11 +168,15 @@ class DateArchive:
 
 
 async def _pages(
-    reader: Reader, path: str, links_of: LinksOf, first: int
+    reader: Reader, path: str, links_of: LinksOf, first: int, *, conditional: bool = True
 ) -> AsyncIterator[list[Link]]:
+    """The links of one page after another; none where the first, asked conditionally, has not
+    changed."""
     for page in count(first):
-        response = await reader.fetch(reader.outlet.url(at_page(path, page)))
-        assert response  # it was not asked conditionally
+        url = reader.outlet.url(at_page(path, page))
+        response = await reader.fetch(url, conditional=conditional and page == 1)
+        if response is None:
+            return
         yield await links_of(response)
         if not has_pages(path):
             return

@@ -13,6 +13,11 @@ from storage.links import Link
 MAX_LINKS = 50_000  # on one page; the sitemap protocol's own limit
 PAST_THE_END = (400, 404, 410)  # what a listing answers after its last page
 
+# why something that is listed is left out, for the ledger
+TOO_OLD = "older than what is read"
+UNREADABLE = "entries that cannot be read"
+BEYOND = "on pages of a listing beyond the last that is read"
+
 if TYPE_CHECKING:  # the workers parse listings, and need no Scrapy for it
     from scrapy.http import TextResponse
 
@@ -69,8 +74,8 @@ class Reader(Protocol):
         behind it. It may end the reading here by raising what is no SourceError."""
         ...
 
-    def left_out(self, why: str) -> None:
-        """Count that something listed is not read, and say why."""
+    def left_out(self, why: str, count: int = 1) -> None:
+        """Count that so many things listed are not read, and say why."""
         ...
 
     def forget(self, url: str) -> None:
@@ -106,7 +111,7 @@ async def read_back(reader: Reader, pages: AsyncIterator[Sequence[Link]]) -> Non
             number += 1
             undated += not any(link.published for link in links)
             if number - reader.first_page >= reader.max_pages:
-                reader.left_out("on pages of a listing beyond the last that is read")
+                reader.left_out(BEYOND)
                 return
             if undated >= reader.max_undated_pages:
                 reader.left_out("on pages of a listing beyond the last undated one that is read")

@@ -19,6 +19,7 @@ from crawler import urls
 from crawler.sources.reader import make_links
 from storage.links import Link
 
+NOT_LIKE_ARTICLES = "links of the site's pages that do not look like articles"
 HEADLINE = 25  # characters of a link that is a headline; menus say less
 MOST_ANCHORS = 5_000  # of a page that are looked at; those made for readers have some hundreds
 MOST_TEXT = 300  # characters of a link's text that are looked at
@@ -75,7 +76,8 @@ def article_links(html: str, url: str) -> list[Link]:
     articles of its site, in the page's order. Raises SourceError where they are too many."""
     root = Selector(html).root
     shown: dict[str, tuple[str, _Anchor]] = {}
-    for anchor in islice(_anchors(root), MOST_ANCHORS):
+    anchors = _anchors(root)
+    for anchor in islice(anchors, MOST_ANCHORS):
         try:
             target = urljoin(url, anchor.href)
         except ValueError:
@@ -91,14 +93,15 @@ def article_links(html: str, url: str) -> list[Link]:
     points = {canonical: _points(canonical, anchor) for canonical, (_, anchor) in shown.items()}
     likely = {canonical: _form(canonical) for canonical, n in points.items() if n >= LIKELY}
     forms = Counter(likely.values())
-    return make_links(
-        url,
-        (
-            (shown[canonical][0], None, None)
-            for canonical, form in likely.items()
-            if forms[form] > 1 or points[canonical] >= SURE
-        ),
-    )
+    taken = [
+        (shown[canonical][0], None, None)
+        for canonical, form in likely.items()
+        if forms[form] > 1 or points[canonical] >= SURE
+    ]
+    links = make_links(url, taken)
+    links.dropped[NOT_LIKE_ARTICLES] += len(shown) - len(taken)
+    links.dropped["pages of which not all links are looked at"] += any(True for _ in anchors)
+    return links
 
 
 def _anchors(root: etree._Element) -> Iterator[_Anchor]:

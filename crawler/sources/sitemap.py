@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from urllib.parse import urlsplit
@@ -10,11 +11,21 @@ from zoneinfo import ZoneInfo
 from lxml import etree
 
 from crawler import urls
-from crawler.sources.reader import MAX_LINKS, Listing, Reader, SourceError, make_links
+from crawler.sources.reader import (
+    MAX_LINKS,
+    TOO_OLD,
+    UNREADABLE,
+    Listing,
+    Reader,
+    SourceError,
+    make_links,
+)
 from crawler.sources.window import span_of_listing
 from crawler.sources.xml import refuse_entities
 
 _DIGITS = re.compile(r"([0-9]{1,9})")
+OLD_SITEMAPS = "sitemaps older than what is read"
+OTHER_MONTHS = "sitemaps of another month"
 MAX_DEPTH = 3
 MAX_BYTES = 50 * 1024 * 1024  # the protocol's own limit for a sitemap (sitemaps.org)
 _NEWS = b"http://www.google.com/schemas/sitemap-news/"  # the namespace of a news sitemap's elements
@@ -47,10 +58,19 @@ class _Articles:
 
 
 @dataclass(frozen=True, slots=True)
+class _Index:
+    """The sitemaps that an index lists; of so many more the address cannot be read."""
+
+    entries: list[_Entry]
+    unreadable: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sitemap:
     """A sitemap at `path`, or an index of sitemaps. What lies before the reading's window is left
-    out by its date; an index whose entries have none is read whole each time. A backfill also
-    passes over those whose names say another month. One that lists nothing at all has failed, but
+    out by its date, and counted; an index whose entries have none is read whole each time. A
+    backfill also passes over sitemaps whose names say another month: of these, what they list is
+    not known, and each counts as one. One that lists nothing at all has failed, but
     for a news sitemap: after a quiet day it is empty."""
 
     path: str
@@ -73,26 +93,29 @@ class Sitemap:
             await reader.offer(found.links, page)
             is_quiet = not reader.stands_in and _NEWS in response.body
             return found.entries > 0 or is_quiet
-        entries = found
+        entries = found.entries
+        reader.left_out(UNREADABLE, found.unreadable)
         if any(e.modified is None for e in entries):
             reader.forget(url)  # it stays the same when its sitemaps change
         if depth == MAX_DEPTH:
             raise SourceError(f"its indexes are nested more than {MAX_DEPTH} deep")
-        recent = [e for e in entries if _is_recent(e, reader.since)]
-        own = [e for e in recent if reader.outlet.owns(e.url) and not _is_of_others(e.url)]
-        inside = {e.url for e in own if not _is_outside(e.url, reader)}
+        passed_over = {e.url: why for e in entries if (why := _why_not(e, reader))}
+        counts = Counter(passed_over.values())
+        for why, count in counts.items():
+            reader.left_out(why, count)
         failed = None
         # a backfill counts the sitemaps of the first index as its pages, in an order that stays
         # the same while some of them change
         order = sorted(entries, key=_by_name) if reader.until else _newest_first(entries)
         start = reader.first_page if depth == 1 else 1
         children = [
-            (n, entry) for n, entry in enumerate(order, 1) if n >= start and entry.url in inside
+            (n, entry)
+            for n, entry in enumerate(order, 1)
+            if n >= start and entry.url not in passed_over
         ]
-        for _ in children[reader.max_pages :]:
-            reader.left_out("in sitemaps beyond the last that is read")
-        # those that are passed over list something, too
-        lists = len(recent) < len(entries) or len(children) < len(own)
+        reader.left_out("sitemaps beyond the last that is read", len(children[reader.max_pages :]))
+        # those of another time list something, too, and those that were read before a kill
+        lists = bool(counts[OLD_SITEMAPS] or counts[OTHER_MONTHS]) or start > 1
         for number, entry in children[: reader.max_pages]:
             try:
                 counted = number if depth == 1 else None
@@ -104,6 +127,17 @@ class Sitemap:
         if page:
             await reader.offer((), page)
         return lists
+
+
+def _why_not(entry: _Entry, reader: Reader) -> str | None:
+    """Why a sitemap is passed over; None where it is read."""
+    if not _is_recent(entry, reader.since):
+        return OLD_SITEMAPS
+    if not reader.outlet.owns(entry.url):
+        return "sitemaps of another site"
+    if _is_of_others(entry.url):
+        return "sitemaps of other things than articles"
+    return OTHER_MONTHS if _is_outside(entry.url, reader) else None
 
 
 def _is_of_others(url: str) -> bool:
@@ -132,7 +166,7 @@ def _newest_first(entries: list[_Entry]) -> list[_Entry]:
     return sorted(entries, key=lambda e: e.latest or early)[::-1]
 
 
-def _parse(body: bytes, url: str, zone: ZoneInfo, since: datetime) -> _Articles | list[_Entry]:
+def _parse(body: bytes, url: str, zone: ZoneInfo, since: datetime) -> _Articles | _Index:
     """The articles that the sitemap at `url` lists, without those before `since`; or, where it is
     an index, its entries."""
     if body.startswith(b"\x1f\x8b"):
@@ -147,19 +181,23 @@ def _parse(body: bytes, url: str, zone: ZoneInfo, since: datetime) -> _Articles 
     kind = etree.QName(root).localname if root is not None else ""
     if root is None or kind not in ("urlset", "sitemapindex"):
         raise SourceError("it is not a sitemap")
-    entries = []
+    entries, unreadable = [], 0
     for element in root.iterchildren("{*}url", "{*}sitemap"):
         location = (element.findtext("{*}loc") or "").strip()
         if 0 < len(location) <= urls.MAX_LENGTH:
             modified = _when(element.findtext("{*}lastmod"), zone)
             published = _when(element.findtext("{*}news/{*}publication_date"), zone)
             entries.append(_Entry(location, modified, published))
+        else:
+            unreadable += 1
     if len(entries) > MAX_LINKS:
         raise SourceError(f"it lists more than {MAX_LINKS:,} addresses")
     if kind == "sitemapindex":
-        return entries
-    recent = ((e.url, e.published, e.modified) for e in entries if _is_recent(e, since))
-    return _Articles(make_links(url, recent), len(entries))
+        return _Index(entries, unreadable)
+    recent = [(e.url, e.published, e.modified) for e in entries if _is_recent(e, since)]
+    links = make_links(url, recent)
+    links.dropped += Counter({TOO_OLD: len(entries) - len(recent), UNREADABLE: unreadable})
+    return _Articles(links, len(entries))
 
 
 def _unpacked(body: bytes) -> bytes:

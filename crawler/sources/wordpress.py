@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
 
-from crawler.sources.reader import Reader, SourceError, make_links, read_back
+from crawler.sources.reader import UNREADABLE, Reader, SourceError, make_links, read_back
 from storage.links import Link
 
 PER_PAGE = 100  # the most that WordPress gives
@@ -26,7 +26,8 @@ class _Post(BaseModel):
 @dataclass(frozen=True, slots=True)
 class WordPress:
     """The posts that /wp-json/ lists: those published since the last reading, then those modified
-    since. WordPress sends no validators here, so a reading without news costs two small answers.
+    since. WordPress sends no validators here, so a reading without news costs two small answers;
+    an address that stayed the same, to be asked conditionally, would cost a full page each time.
     A backfill asks for those published within its window."""
 
     path: str = "/wp-json/wp/v2/posts"
@@ -88,7 +89,7 @@ def _links(body: bytes, url: str) -> tuple[list[Link], bool]:
         raise SourceError("it does not answer in JSON; its REST API may be switched off") from None
     if not isinstance(posts, list):
         raise SourceError("it does not answer with a list of posts")
-    found = (post for item in posts[:PER_PAGE] if (post := _post(item)))
+    found = [post for item in posts[:PER_PAGE] if (post := _post(item))]
     links = make_links(
         url,
         (
@@ -96,6 +97,7 @@ def _links(body: bytes, url: str) -> tuple[list[Link], bool]:
             for p in found
         ),
     )
+    links.dropped[UNREADABLE] += len(posts) - len(found)
     return links, len(posts) >= PER_PAGE
 
 
