@@ -109,7 +109,7 @@ def told(published: datetime | None, found: datetime) -> int:
 
 
 def _told(context: DefaultExecutionContext) -> int:
-    row = context.get_current_parameters()
+    row: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call]
     return told(row.get("published"), row["found"])
 
 

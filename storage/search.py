@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -456,7 +456,7 @@ def _rows(session: Session, wanted: Sequence[int], words: Node | None) -> Iterat
             places=tuple(places.get(id_, ())),
             story=row.story_id,
             story_count=story_count or 1,
-            state=state or "new",
+            state=cast(State, state or "new"),
             relevant=relevant,
             assigned_to=assigned_to,
         )
