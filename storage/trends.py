@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Row,
     Select,
     and_,
@@ -116,7 +117,7 @@ def trends(
     active outlets. What a reviewer called not relevant does not count."""
     window = _window(since, until)
     shift = int((since.astimezone(zone).utcoffset() or timedelta()).total_seconds())
-    day = (Finding.told + shift).op("/")(literal_column(str(DAY)))  # of integers, whole
+    day = (Finding.told + shift) // literal_column(str(DAY), Integer)
     by_day: dict[int, dict[str, int]] = {}
     kinds: Counter[str] = Counter()
     for number, kind, count in session.execute(_counts(window, day, Finding.kind)):
@@ -186,7 +187,7 @@ def _areas(
         )
         .group_by(code)
     )
-    counts = Counter(dict(session.execute(query).all()))
+    counts: Counter[str] = Counter(dict(session.execute(query).all()))
     return tuple(Area(named.name, named.findings) for named in _named(counts))
 
 
