@@ -49,6 +49,7 @@ FLOOD = 17
 REFUSING = 20  # the day on which the receiver of the digest answers 503, twice
 
 STAGES = {"allegation": 1, "examination": 2, "sanction": 3}
+WEIGHTS = ["sanction", "examination", "allegation", "pledge", "outreach"]
 NAMES = ("told", "allegation", "examination", "sanction")
 
 
@@ -285,16 +286,30 @@ class Owed:
     before: str | None
 
 
-def news_for(reader: Reader, reports: Sequence[Report]) -> Iterator[Owed]:
-    """The first report of each case that the reader wants, and each that goes further."""
-    told: dict[int, int] = {}
+def news_for(reader: Reader, reports: Sequence[Report]) -> list[Owed]:
+    """The first report of each case that the reader wants, and each that goes further; what was
+    old news is news when it is told afresh, and then once only if it was not in a digest yet."""
+    owed: list[Owed] = []
+    known: defaultdict[int, list[Report]] = defaultdict(list)  # of each case, in order
     for order, report in enumerate(reports):
         if not reader.wants(report) or (report.old and reader.pace != "daily"):
             continue
-        before = told.get(report.case.number, -1)
-        if report.stage > before:
-            told[report.case.number] = report.stage
-            yield Owed(order, report, NAMES[before] if before >= 0 else None)
+        told = known[report.case.number]
+        if report.stage <= max(
+            (one.stage for one in told if report.old or not one.old), default=-1
+        ):
+            continue
+        again = [one for one in told if one.old and one.stage == report.stage]
+        known[report.case.number] = told = [one for one in told if one not in again]
+        owed = [
+            one
+            for one in owed
+            if one.report not in again or reader.ready(one.report.found) <= report.found
+        ]
+        before = told[-1].stage if told else -1
+        owed.append(Owed(order, report, NAMES[before] if 0 <= before < report.stage else None))
+        told.append(report)
+    return owed
 
 
 def expected(reports: Sequence[Report]) -> dict[str, list[Told]]:
@@ -341,6 +356,9 @@ def told_at(
         stage = NAMES[report.stage]
         return Item(number, report.outlet, report.kind, stage, owed.before, outlets)
 
+    def weight(owed: Owed) -> tuple[int, str]:
+        return WEIGHTS.index(owed.report.kind), owed.report.case.place.province
+
     language = reader.rule.get("language", "id")
     first = Told(moment, reader.channel, reader.name, "alert", "", ())
     if reader.pace == "at once" and len(group) <= 10:
@@ -348,8 +366,9 @@ def told_at(
             title = f"{KINDS[language][owed.report.kind]}: {owed.report.title}"
             yield replace(first, title=title, items=(item(owed),))
     elif reader.pace == "daily":
-        fresh = [owed for owed in group if not owed.report.old]
-        old = [owed for owed in group if owed.report.old]
+        ordered = sorted(group, key=weight)
+        fresh = [owed for owed in ordered if not owed.report.old]
+        old = [owed for owed in ordered if owed.report.old]
         changed = [owed for owed in fresh if owed.before]
         new = [owed for owed in fresh if not owed.before]
         title = f"Ringkasan {moment.day} Maret {moment.year}: {len(fresh)} kabar"
@@ -361,7 +380,8 @@ def told_at(
         says = "new reports at once" if language == "en" else "kabar baru sekaligus"
         kind = "hourly" if reader.pace == "hourly" else "summary"
         title = f"{len(group)} {'kabar baru' if kind == 'hourly' else says}"
-        yield replace(first, kind=kind, title=title, items=tuple(map(item, group)))
+        items = tuple(map(item, sorted(group, key=weight)))
+        yield replace(first, kind=kind, title=title, items=items)
 
 
 # --- the month ------------------------------------------------------------------------------------
