@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from cli.inputs import InputError, catalogue, chosen_spiders, json_option, reading_database
+from cli.inputs import InputError, catalogue, json_option, reading_database, spiders_to_crawl
 from cli.output import mention, print_json, say, stdout
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def backfill(
             raise InputError("Say which days: --from 2023-07-01 --to 2024-11-30, or --resume ID.")
         _check(first, last)
         backfill_id = begin(
-            chosen_spiders(names),
+            spiders_to_crawl(names),
             first,
             last,
             archives=archives,
