@@ -54,9 +54,10 @@ _NAMES = {  # in Indonesian
     "nothing": "nihil",
 }
 _CLAUSES = (
+    (r"^No new articles on ", "Tidak ada artikel baru pada "),
     (r"^No new articles\b", "Tidak ada artikel baru"),
+    (r"^(\d+) new articles? on ", r"\1 artikel baru pada "),
     (r"^(\d+) new articles?\b", r"\1 artikel baru"),
-    (r" on (\d{4}-\d\d-\d\d)\.$", r" pada \1."),
     (
         r" since (\S+), where its habit lets expect (\d+); in four weeks it was never silent for ",
         r" sejak \1, padahal biasanya \2; dalam empat pekan tidak pernah sepi selama ",
