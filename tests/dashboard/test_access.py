@@ -1,0 +1,188 @@
+"""Who gets in, and who may do what."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
+from sqlalchemy.orm import Session
+
+from dashboard.app import application
+from dashboard.serve import serving
+from storage import people
+from storage.database import reading
+from storage.models import Role
+from tests.dashboard.conftest import PASSWORD, Dashboard
+
+OPEN = {"/sign-in", "/invitation/{token}", "/health"}
+
+
+def form_of(page: str) -> str:
+    found = re.search(r'name="form" value="([\w-]+)"', page)
+    assert found
+    return found[1]
+
+
+def routes(served: Dashboard) -> Iterator[tuple[str, str, Role | None]]:
+    """Every route's method and path, and the role it takes."""
+    for found in iter_route_contexts(application(served.engine, served.settings).routes):
+        route = found.original_route
+        if not isinstance(route, APIRoute):
+            continue
+        roles = [
+            role
+            for dependency in route.dependant.dependencies
+            if (role := getattr(dependency.call, "role", None))
+        ]
+        for method in route.methods:
+            yield method, found.path, roles[0] if roles else None
+
+
+def test_every_route_takes_its_role_and_no_less(dashboard: Dashboard) -> None:
+    found = list(routes(dashboard))
+    assert {path for _, path, role in found if role is None} == OPEN
+    browsers = {role: dashboard.signed_in(role).client for role in Role}
+    forms = {role: form_of(client.get("/account").text) for role, client in browsers.items()}
+    stranger = dashboard.client()
+    for method, path, needed in found:
+        if needed is None:
+            continue
+        address = re.sub(r"\{\w+(:\w+)?\}", "1", path)
+        answer = stranger.request(method, address, follow_redirects=False)
+        assert answer.status_code in (303, 401), (method, path)
+        if answer.status_code == 303:
+            assert answer.headers["Location"].startswith("/sign-in?back="), (method, path)
+        for role in Role:
+            if role.rank >= needed.rank:
+                continue
+            answer = browsers[role].request(
+                method, address, data={"form": forms[role]} if method != "GET" else None
+            )
+            assert answer.status_code == 403, (method, path, role)
+            assert needed in answer.text, (method, path, role)
+
+
+def test_a_form_of_another_site_is_refused(dashboard: Dashboard) -> None:
+    client = dashboard.signed_in(Role.VIEWER).client
+    form = form_of(client.get("/account").text)
+    wanted = {"language": "id", "theme": "dark"}
+    for sent, headers in (
+        (wanted, {}),
+        ({**wanted, "form": "guessed"}, {}),
+        ({**wanted, "form": form}, {"Origin": "https://evil.example"}),
+        ({**wanted, "form": form}, {"Origin": "null"}),
+    ):
+        answer = client.post("/account/preferences", data=sent, headers=headers)
+        assert answer.status_code == 403, sent
+    answer = client.post("/account/preferences", data={**wanted, "form": form})
+    assert answer.status_code == 200
+    assert '<html lang="id" data-theme="dark">' in answer.text
+
+
+def test_signing_in_and_out(dashboard: Dashboard) -> None:
+    dashboard.person(Role.REVIEWER)
+    client = dashboard.client()
+    page = client.get("/account?x=1")
+    assert page.url.path == "/sign-in"
+    sent = {"form": form_of(page.text), "name": "Reviewer ", "back_to": "/account?x=1"}
+    assert client.post("/sign-in", data={**sent, "password": "wrong"}).status_code == 401
+    answer = client.post("/sign-in", data={**sent, "password": PASSWORD}, follow_redirects=False)
+    assert answer.headers["Location"] == "/account?x=1"
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    account = client.get("/account")
+    assert "reviewer" in account.text
+    client.post("/sign-out", data={"form": form_of(account.text)})
+    assert client.get("/account").url.path == "/sign-in"
+
+
+@pytest.mark.parametrize("back", ["//evil.example", "https://evil.example", "/\\evil.example"])
+def test_signing_in_leads_to_no_other_site(dashboard: Dashboard, back: str) -> None:
+    dashboard.person(Role.VIEWER)
+    client = dashboard.client()
+    form = form_of(client.get("/sign-in").text)
+    sent = {"form": form, "name": "viewer", "password": PASSWORD, "back_to": back}
+    answer = client.post("/sign-in", data=sent, follow_redirects=False)
+    assert answer.headers["Location"] == "/"
+
+
+def test_guessing_has_to_wait(dashboard: Dashboard) -> None:
+    dashboard.person(Role.VIEWER)
+    client = dashboard.client()
+    form = form_of(client.get("/sign-in").text)
+    sent = {"form": form, "name": "viewer", "back_to": "/"}
+    tried = [
+        client.post("/sign-in", data={**sent, "password": f"guess {n}"}).status_code
+        for n in range(11)
+    ]
+    assert tried == [401] * 10 + [429]
+    answer = client.post("/sign-in", data={**sent, "password": PASSWORD})
+    assert answer.status_code == 429  # the right one, too: else guessing would go on
+    assert int(answer.headers["Retry-After"]) > 60
+
+
+def test_an_invitation_lets_somebody_in_once(dashboard: Dashboard) -> None:
+    page = dashboard.signed_in().post("/people", name="budi", role="operator")
+    link = re.search(r"http://[\d.:]+(/invitation/[\w-]+)", page)
+    assert link
+    client = dashboard.client("id")
+    page = client.get(link[1]).text
+    assert "Pilih kata sandi" in page
+    sent = {"form": form_of(page), "password": PASSWORD, "again": PASSWORD}
+    other = client.post(link[1], data={**sent, "again": "another one"})
+    assert other.status_code == 400
+    assert "Kedua kata sandi tidak sama." in other.text
+    assert client.post(link[1], data=sent).status_code in (200, 404)  # signed in, sent to "/"
+    assert "budi" in client.get("/account").text
+    assert dashboard.client().get(link[1]).status_code == 404
+    with reading(dashboard.engine) as session:
+        assert [(entry.who, entry.what) for entry in people.audit(session)] == [
+            ("budi", "invitation accepted"),
+            ("administrator", "person invited"),
+        ]
+
+
+def test_a_token_may_do_what_it_is_for(dashboard: Dashboard) -> None:
+    account = dashboard.person(Role.ADMINISTRATOR)
+    with Session(dashboard.engine) as session, session.begin():
+        token = people.make_token(session, account.id, "script", ["read"], datetime.now(UTC))
+    client = dashboard.client()
+    client.headers["Authorization"] = f"Bearer {token}"
+    assert client.get("/account").status_code == 200
+    assert client.get("/people").status_code == 403
+    client.headers["Authorization"] = "Bearer wrong"
+    assert client.get("/account").status_code == 401
+
+
+def test_every_answer_is_guarded(dashboard: Dashboard) -> None:
+    client = dashboard.client()
+    for path in ("/sign-in", "/nowhere", "/health"):
+        headers = client.get(path).headers
+        assert "script-src 'self'" in headers["Content-Security-Policy"], path
+        assert "unsafe" not in headers["Content-Security-Policy"], path
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Cache-Control"] == "no-store"
+        assert "server" not in headers
+    assert client.get("/sign-in", headers={"Host": "evil.example"}).status_code == 400
+    large = client.post("/sign-in", data={"name": "x" * 2_000_000})
+    assert large.status_code == 413
+    for path in ("/static/x/../../settings.py", "/static/x/%2e%2e/%2e%2e/settings.py"):
+        assert httpx.get(dashboard.url + path).status_code == 404
+
+
+def test_https_is_kept_to(dashboard: Dashboard) -> None:
+    public = "https://pantau.example.org"
+    current = dashboard.settings.model_copy(update={"dashboard_url": public})
+    with serving(dashboard.engine, current) as url:
+        answer = httpx.get(f"{url}/sign-in", headers={"Host": "pantau.example.org"})
+        assert "Secure" in answer.headers["Set-Cookie"]
+        answer = httpx.get(f"{url}/sign-in", headers={"Host": "elsewhere.example"})
+        assert answer.status_code == 400
+
+
+def test_health_says_whether_the_database_answers(dashboard: Dashboard) -> None:
+    client = dashboard.client()
+    assert (client.get("/health").status_code, client.get("/health").text) == (200, "well\n")
