@@ -1,19 +1,21 @@
 """How fast WARC files are read: python -m benchmarks.warc [--pages N] [--json]
 
 A file of pages of 95 KB of one outlet, 5 % of them relevant, is written with FastWARC's own writer
-and read in one thread: with FastWARC alone, with our reader, and gated; then `pantau warc` takes it
-in whole, with its worker processes.
+and read in one thread: with FastWARC alone, with our reader, and gated; then `pantau backfill
+--warc` takes it in whole, with its worker processes.
 """
 
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +30,18 @@ from crawler.outlets.catalogue import load
 from crawler.past.warc import Tally, Wanted, records
 from extract.gate import passes
 
+DAY = date(2024, 5, 10)
 CATALOGUE = """[[outlet]]
 name = "kabar"
 title = "Kabar"
 domain = "kabar.example"
 sources = [{feed = "/feed/"}]
 """
+
+
+def of_the_day(html: str) -> str:
+    """A page as if it had been published on DAY."""
+    return re.sub(r"20\d\d-\d\d-\d\dT[\d:.]+", f"{DAY}T09:00:00", html)
 
 
 def write(path: Path, count: int) -> int:
@@ -45,9 +53,10 @@ def write(path: Path, count: int) -> int:
             record = WarcRecord()
             record.init_headers(record_type=WarcRecordType.response)
             record.headers["WARC-Target-URI"] = f"https://kabar.example/berita/{number}/kabar"
+            record.headers["WARC-Date"] = f"{DAY}T08:00:00Z"
             record.is_http = True
             header = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=UTF-8\r\n\r\n"
-            record.set_bytes_content(header + pages.page(label, number).encode())
+            record.set_bytes_content(header + of_the_day(pages.page(label, number)).encode())
             part = io.BytesIO()
             writer = GzipWriter(part)
             record.write(writer)
@@ -84,7 +93,7 @@ def measure(folder: Path, count: int, rounds: int) -> dict[str, Any]:
     path, catalogue = folder / "news.warc.gz", folder / "outlets.toml"
     relevant = write(path, count)
     catalogue.write_text(CATALOGUE, "utf-8")
-    wanted = Wanted(load(catalogue))
+    wanted = Wanted(load(catalogue), DAY, DAY)
     passes(b"")  # compiles the phrases
 
     def bare() -> int:
@@ -94,11 +103,11 @@ def measure(folder: Path, count: int, rounds: int) -> dict[str, Any]:
 
     def ours() -> int:
         with path.open("rb") as file:
-            return sum(1 for _ in records(file, wanted, Tally()))
+            return sum(1 for page in records(file, wanted, Tally()) if page)
 
     def gated() -> int:
         with path.open("rb") as file:
-            return len([passes(a.page.html) for a in records(file, wanted, Tally())])
+            return len([passes(a.page.html) for a in records(file, wanted, Tally()) if a])
 
     with on_one_core():
         rates = {
@@ -107,18 +116,19 @@ def measure(folder: Path, count: int, rounds: int) -> dict[str, Any]:
             "read and gated": rate(gated, rounds),
         }
     environment = os.environ | {"PANTAU_HOME": str(folder), "PANTAU_CATALOGUE": str(catalogue)}
-    command = [sys.executable, "-m", "cli", "warc", str(path), "--outlet", "kabar", "--json"]
+    command = [sys.executable, "-m", "cli", "backfill", "--warc", str(path), "--outlet", "kabar"]
+    command += ["--from", str(DAY), "--to", str(DAY), "--json"]
     for name in ("whole", "whole, again"):
         began = time.perf_counter()
         ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         rates[name] = count / (time.perf_counter() - began)
         if name == "whole":
-            found = len(json.loads(ran.stdout)["found"])
+            [kabar] = json.loads(ran.stdout)["outlets"]
     return {
         "pages": count,
         "bytes": path.stat().st_size,
         "relevant": relevant,
-        "found": found,
+        "found": kabar["found"],
         "pages_a_second": rates,
     }
 

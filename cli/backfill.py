@@ -1,10 +1,9 @@
-"""pantau backfill, pantau backfills"""
+"""pantau backfill"""
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,20 +12,15 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from cli.backfills import RECORDS, existing, files_table
 from cli.inputs import InputError, catalogue, json_option, reading_database, spiders_to_crawl
 from cli.output import mention, print_json, say, stdout
 
 if TYPE_CHECKING:
+    from crawler.past.files import FileReport, FilesReport
     from crawler.run import OutletReport
-    from storage.backfills import Month
 
 SHOWN_OUTLETS = 16  # with a line each while it goes on
-COUNTED = ("listed", "fetched", "found")
-MARKS = {
-    "unreached": "not reached: none of its sources could be read",
-    "empty": "suspicious: nothing at all, where other months have articles",
-    "few": "suspicious: far fewer than in its other months",
-}
 
 
 class Day(click.ParamType[date]):
@@ -46,6 +40,13 @@ class Day(click.ParamType[date]):
 @click.option("--to", "last", type=Day(), metavar="DATE", help="The last day; it belongs to it.")
 @click.option("--outlet", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.")
 @click.option("--archives", is_flag=True, help="Ask the web archives, too, for each outlet.")
+@click.option(
+    "--warc",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    help="Read this WARC file (CC-NEWS), here or at its address, and ask no site; repeatable.",
+)
 @click.option("--resume", "resumed", type=int, metavar="ID", help="Go on with this backfill.")
 @click.option(
     "--max-pages",
@@ -64,6 +65,7 @@ def backfill(
     last: date | None,
     names: tuple[str, ...],
     archives: bool,
+    files: tuple[str, ...],
     resumed: int | None,
     max_pages: int | None,
     delay: float | None,
@@ -75,15 +77,17 @@ def backfill(
 
     Example: pantau backfill --from 2023-07-01 --to 2024-11-30 --outlet nusabali
     """
-    from crawler.past.backfill import BackfillBusyError, begin, go_on
+    from crawler.past.backfill import BackfillBusyError, begin, go_on, read_files
     from crawler.shared import shared
     from storage import backfills
 
     backfill_id: int
     if resumed is not None:
-        if first or last or names or archives:
+        if first or last or names or archives or files:
             raise InputError("--resume ID goes alone: the backfill has its days and outlets.")
-        _existing(resumed)
+        with reading_database() as session:
+            has_files = existing(session, resumed).files > 0
+        _refuse_pace(has_files, max_pages, delay)
         backfill_id = resumed
         with shared().transaction() as session, session.begin():
             backfills.change(session, backfill_id, max_pages=max_pages, delay=delay)
@@ -91,6 +95,10 @@ def backfill(
         if first is None or last is None:
             raise InputError("Say which days: --from 2023-07-01 --to 2024-11-30, or --resume ID.")
         _check(first, last)
+        has_files = bool(files)
+        if has_files and archives:
+            raise InputError("--warc asks no site, so it goes without --archives.")
+        _refuse_pace(has_files, max_pages, delay)
         backfill_id = begin(
             spiders_to_crawl(names),
             first,
@@ -98,69 +106,70 @@ def backfill(
             archives=archives,
             max_pages=max_pages,
             delay=delay,
+            files=_places(files),
         )
     mention(f"This is backfill {backfill_id}. Ctrl-C stops it; --resume {backfill_id} goes on.")
+    read: Sequence[FileReport] = ()
+    reports: Sequence[OutletReport]
     try:
         with _Bars() as bars:
-            reports = go_on(backfill_id, catalogue(), progress=bars.show)
+            if has_files:
+                came_to = read_files(backfill_id, catalogue(), progress=bars.show_files)
+                read, reports = came_to.files, came_to.outlets
+            else:
+                reports = go_on(backfill_id, catalogue(), progress=bars.show)
     except BackfillBusyError as error:
         raise InputError(f"{error} `pantau backfills` shows how far it is.") from None
     with shared().transaction() as session:
-        state = _get(session, backfill_id).state
+        state = existing(session, backfill_id).state
     shared().close()
     if as_json:
-        print_json({"id": backfill_id, "state": state, "outlets": [_report(r) for r in reports]})
+        print_json(
+            {
+                "id": backfill_id,
+                "state": state,
+                "outlets": [_report(r) for r in reports],
+                "files": [_file(f) for f in read],
+            }
+        )
     else:
+        _print_files(read)
         _print_reports(reports)
-    if any(report.state != "done" for report in reports):
-        raise SystemExit(say(f"Stopped; `pantau backfill --resume {backfill_id}` goes on with it."))
+    if failures := _failures(backfill_id, reports, read):
+        raise SystemExit(say(failures))
+
+
+def _failures(
+    backfill_id: int, reports: Sequence["OutletReport"], files: Sequence["FileReport"]
+) -> str | None:
+    """What went wrong, and what to do, in a sentence or two."""
+    resume = f"`pantau backfill --resume {backfill_id}`"
+    problems = [f"{file.place}: {file.problem}" for file in files if file.problem]
+    if broken := sum(file.tally.broken for file in files):
+        problems.append(f"{broken} broken records were left out")
+    said = f"{'; '.join(problems)}. " if problems else ""
+    states = {report.state for report in reports} | {file.state for file in files}
+    if states - {"done"}:
+        return f"{said}Stopped; {resume} goes on with it."
     if failed := sum(bool(report.counts.errors) for report in reports):
-        raise SystemExit(
-            say(
-                f"{failed} of {len(reports)} outlets had errors; `pantau backfill --resume "
-                f"{backfill_id}` tries again what failed."
-            )
-        )
+        more = "" if files else f"; {resume} tries again what failed"
+        return f"{said}{failed} of {len(reports)} outlets had errors{more}."
+    return said.rstrip() or None
 
 
-@click.command()
-@click.argument("backfill_id", metavar="[ID]", type=int, required=False)
-@json_option
-def backfills(backfill_id: int | None, as_json: bool) -> None:
-    """List the backfills; with an ID, what one found of each outlet and month.
+def _refuse_pace(has_files: bool, max_pages: int | None, delay: float | None) -> None:
+    if has_files and (max_pages is not None or delay is not None):
+        raise InputError("--max-pages and --delay are for sites; WARC files are read as they are.")
 
-    Months with suspiciously few articles are marked, and what could not be reached is said.
 
-    Example: pantau backfills 3
-    """
-    if backfill_id is not None:
-        _show(backfill_id, as_json)
-        return
-    from storage.backfills import ids
+def _places(files: Sequence[str]) -> list[str]:
+    """The files as they are found from any folder, each once."""
+    from crawler.past.files import is_address
 
-    with reading_database() as session:
-        rows = [_get(session, id_) for id_ in ids(session)]
-    if as_json:
-        for row in rows:
-            print_json({**asdict(row), "state": row.state})
-        return
-    table = Table("ID", "From", "To", "Outlets", "State")
-    for name in ("Slices", "Listed", "Fetched", "Found", "Pending"):
-        table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(
-            str(row.id),
-            f"{row.start:%Y-%m-%d}",
-            f"{row.until - timedelta(days=1):%Y-%m-%d}",
-            str(len(row.outlets)),
-            row.state,
-            f"{row.slices_done}/{row.slices}",
-            *(str(n) for n in (row.listed, row.fetched, row.found, row.pending)),
-        )
-    if rows:
-        stdout().print(table)
-    else:
-        mention("No backfill yet; `pantau backfill --help` says how to begin one.")
+    for file in files:
+        if not is_address(file) and not Path(file).is_file():
+            raise InputError(f"There is no file “{file}”.")
+    return list(dict.fromkeys(f if is_address(f) else str(Path(f).resolve()) for f in files))
 
 
 def _check(first: date, last: date) -> None:
@@ -175,20 +184,6 @@ def _check(first: date, last: date) -> None:
             f"--to {last} is not over yet: the last day can be {today - timedelta(days=1)}, "
             "yesterday; later news is the daily crawl's."
         )
-
-
-def _existing(backfill_id: int) -> Any:
-    with reading_database() as session:
-        return _get(session, backfill_id)
-
-
-def _get(session: Any, backfill_id: int) -> Any:
-    from storage.backfills import get
-
-    row = get(session, backfill_id, datetime.now(UTC))
-    if row is None:
-        raise InputError(f"There is no backfill {backfill_id}; `pantau backfills` lists them.")
-    return row
 
 
 # --- what it gave ---------------------------------------------------------------------------------
@@ -232,98 +227,18 @@ def _print_reports(reports: Sequence["OutletReport"]) -> None:
             console.print(Text(f"{report.outlet}: {report.counts.note}"), soft_wrap=True)
 
 
-def _show(backfill_id: int, as_json: bool) -> None:
-    import settings
-    from crawler.sources.window import months as months_of
-    from crawler.sources.window import window_of
-    from storage import backfills as stored
-
-    known = catalogue()
-    outlets = []
-    with reading_database() as session:
-        row = _get(session, backfill_id)
-        days = row.start.date(), (row.until - timedelta(days=1)).date()
-        for name in row.outlets:
-            zone = known[name].outlet.zone if name in known else settings.load().zone
-            spans = months_of(*window_of(*days, zone), zone)
-            slices = stored.slices(session, backfill_id, name)
-            outlets.append(
-                {
-                    "outlet": name,
-                    "months": [
-                        (month, month.start.astimezone(zone))
-                        for month in stored.months(session, backfill_id, name, spans)
-                    ],
-                    "undated": dict(
-                        zip(COUNTED, stored.undated(session, backfill_id, name), strict=True)
-                    ),
-                    "pending": stored.pending(session, backfill_id, name),
-                    "absent": name not in known,
-                    "sources": len({part.source for part in slices}),
-                    "unread": sum(not part.finished and not part.error for part in slices),
-                    "failed": _failed(
-                        (part.source, part.error or "") for part in stored.unreached(slices)
-                    ),
-                }
-            )
-    if as_json:
-        for about in outlets:
-            about["months"] = [_month(*month) for month in about["months"]]
-        print_json({**asdict(row), "state": row.state, "by_outlet": outlets})
-    else:
-        _print_months(outlets)
+def _file(file: "FileReport") -> dict[str, Any]:
+    counts = {name: getattr(file.tally, name) for name in RECORDS}
+    return {"file": file.place, "state": file.state, "problem": file.problem, **counts}
 
 
-def _failed(errors: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
-    """The errors of each source, with how many slices they were met in."""
-    return [
-        {"source": source, "error": error, "slices": number}
-        for (source, error), number in Counter(errors).items()
-    ]
-
-
-def _month(month: "Month", start: Any) -> dict[str, Any]:
-    return {
-        "month": f"{start:%Y-%m}",
-        "listed": month.listed,
-        "fetched": month.fetched,
-        "found": month.found,
-        "mark": month.mark,
-    }
-
-
-def _print_months(outlets: Sequence[dict[str, Any]]) -> None:
-    table = Table("Outlet", "Month")
-    for name in COUNTED:
-        table.add_column(name.capitalize(), justify="right")
-    table.add_column("")
-    sentences = []
-    for about in outlets:
-        name = about["outlet"]
-        for month in (_month(*month) for month in about["months"]):
-            numbers = [str(month[key]) for key in COUNTED]
-            table.add_row(name, month["month"], *numbers, MARKS.get(month["mark"], ""))
-        if about["undated"]["listed"]:
-            numbers = [str(number) for number in about["undated"].values()]
-            table.add_row(name, "no date", *numbers, "")
-        table.add_section()
-        if about["absent"]:
-            sentences.append(f"{name}: it is not in the catalogue any more.")
-        if not about["sources"]:
-            sentences.append(f"{name}: none of its sources reaches back.")
-        sentences += [
-            f"{name}: {failed['source']}: {failed['error']}"
-            + (f" (in {failed['slices']} parts of the window)" if failed["slices"] > 1 else "")
-            for failed in about["failed"]
-        ]
-        if about["unread"]:
-            sentences.append(f"{name}: {about['unread']} listings have not been read yet.")
-        if about["pending"]:
-            sentences.append(f"{name}: {about['pending']} articles have not been fetched yet.")
-    console = stdout()
-    console.print(table)
-    for sentence in sentences:
-        console.print(Text(sentence), soft_wrap=True)
+def _print_files(files: Sequence["FileReport"]) -> None:
+    if not files:
+        return
+    table = files_table("State")
+    for file in map(_file, files):
+        table.add_row(Text(file["file"]), *(str(file[name]) for name in RECORDS), file["state"])
+    stdout().print(table)
 
 
 # --- while it goes on -----------------------------------------------------------------------------
@@ -365,21 +280,32 @@ class _Bars:
             if report.outlet not in self._bars:
                 self._bars[report.outlet] = self._progress.add_task(report.outlet, said="")
             left = report.trip.left if report.trip else None
-            self._update(self._bars[report.outlet], [report], report.seconds, left)
+            self._update(self._bars[report.outlet], _said([report]), report.seconds, left)
         names = {report.outlet for report in running}
         for name in [name for name in self._bars if name not in names]:
             self._progress.remove_task(self._bars.pop(name))
-        self._update(self._all, reports, time.monotonic() - self._began, self._left(reports))
+        self._update_all(_said(reports), self._left(reports))
 
-    def _update(
-        self, task: TaskID, reports: Sequence["OutletReport"], spent: float, left: float | None
-    ) -> None:
-        fetched = sum(report.counts.fetched for report in reports)
-        found = sum(report.counts.findings for report in reports)
+    def show_files(self, report: "FilesReport") -> None:
+        """Show how far the files are."""
+        done = sum(file.state == "done" for file in report.files)
+        files = f"{done} of {len(report.files)} files, " if len(report.files) > 1 else ""
+        self._update_all(files + _said(report.outlets), report.left)
+
+    def _update_all(self, said: str, left: float | None) -> None:
+        self._update(self._all, said, time.monotonic() - self._began, left)
+
+    def _update(self, task: TaskID, said: str, spent: float, left: float | None) -> None:
         rest = "…" if left is None else f"about {timedelta(seconds=round(left))} left"
         self._progress.update(
             task,
             completed=spent,
             total=None if left is None else spent + left,
-            said=f"{fetched} articles, {found} findings · {rest}",
+            said=f"{said} · {rest}",
         )
+
+
+def _said(reports: Sequence["OutletReport"]) -> str:
+    fetched = sum(report.counts.fetched for report in reports)
+    found = sum(report.counts.findings for report in reports)
+    return f"{fetched} articles, {found} findings"

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from storage import leases, links
 from storage.links import Discovery, Link
-from storage.models import Backfill, SeenIn, Slice, State
+from storage.models import ArchiveFile, Backfill, SeenIn, Slice, State
 from storage.models import Link as Row
 
 FETCHED = (State.GATED, State.EMPTY, State.REJECTED, State.FOUND)
@@ -38,7 +38,8 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Progress:
     """A backfill, and how far it has come. `running`: a process is at it; `finished`: it came to
-    its end, though some of its slices may have failed. `pending` links wait to be fetched."""
+    its end, though some of its slices may have failed. `pending` links wait to be fetched. One that
+    goes through `files` has no slices."""
 
     id: int
     start: datetime
@@ -51,6 +52,8 @@ class Progress:
     running: bool
     slices: int
     slices_done: int
+    files: int
+    files_done: int
     listed: int
     fetched: int
     found: int
@@ -95,8 +98,10 @@ def begin(
     *,
     max_pages: int | None = None,
     delay: float | None = None,
+    files: Sequence[str] = (),
 ) -> int:
-    """Note a new backfill with its slices; gives its id."""
+    """Note a new backfill with its slices, or with the WARC `files` that it goes through; gives its
+    id."""
     backfill = Backfill(
         start=start, until=until, outlets=list(outlets), max_pages=max_pages, delay=delay, begun=now
     )
@@ -111,6 +116,10 @@ def begin(
             until=part.until,
         )
         for part in parts
+    )
+    session.add_all(
+        ArchiveFile(backfill_id=backfill.id, number=number, place=place)
+        for number, place in enumerate(files)
     )
     return backfill.id
 
@@ -173,11 +182,17 @@ def end(session: Session, part: Slice, finished: datetime | None, error: str | N
 
 
 def is_read(session: Session, backfill_id: int) -> bool:
-    """Whether the listing of each slice has been read to its end, or failed."""
-    query = select(Slice.outlet).where(
-        Slice.backfill_id == backfill_id, Slice.finished.is_(None), Slice.error.is_(None)
+    """Whether the listing of each slice, and each file, has been read to its end, or failed."""
+    return not any(
+        session.scalar(
+            select(table.backfill_id)
+            .where(
+                table.backfill_id == backfill_id, table.finished.is_(None), table.error.is_(None)
+            )
+            .limit(1)
+        )
+        for table in (Slice, ArchiveFile)
     )
-    return session.scalar(query.limit(1)) is None
 
 
 def unreached(parts: Sequence[Slice]) -> list[Slice]:
@@ -207,6 +222,24 @@ def _change(session: Session, part: Slice, **values: object) -> None:
             Slice.source == part.source,
             Slice.start == part.start,
         )
+        .values(**values)
+    )
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def files(session: Session, backfill_id: int) -> list[ArchiveFile]:
+    """The WARC files that a backfill goes through, in their order."""
+    query = select(ArchiveFile).where(ArchiveFile.backfill_id == backfill_id)
+    return list(session.scalars(query.order_by(ArchiveFile.number)))
+
+
+def note_read(session: Session, file: ArchiveFile, **values: object) -> None:
+    """Note how far a file was read, and how that ended."""
+    session.execute(
+        update(ArchiveFile)
+        .where(ArchiveFile.backfill_id == file.backfill_id, ArchiveFile.number == file.number)
         .values(**values)
     )
 
@@ -248,9 +281,8 @@ def get(session: Session, backfill_id: int, now: datetime) -> Progress | None:
     row = session.get(Backfill, backfill_id)
     if row is None:
         return None
-    slices, done = session.execute(
-        select(func.count(), func.count(Slice.finished)).where(Slice.backfill_id == row.id)
-    ).one()
+    slices, slices_done = _done(session, Slice, row.id)
+    files, files_done = _done(session, ArchiveFile, row.id)
     listed, fetched, found, pending = session.execute(
         select(func.count(), *_counts(), _number(Row.state == State.PENDING)).where(
             Row.backfill_id == row.id, Row.outlet.in_(row.outlets), Row.state != State.TWIN
@@ -268,12 +300,21 @@ def get(session: Session, backfill_id: int, now: datetime) -> Progress | None:
         row.finished,
         bool(held_until and held_until >= now),
         slices,
-        done,
+        slices_done,
+        files,
+        files_done,
         listed,
         fetched,
         found,
         pending,
     )
+
+
+def _done(session: Session, table: type[Slice | ArchiveFile], backfill_id: int) -> tuple[int, int]:
+    """How many there are of a backfill, and how many of them are done."""
+    query = select(func.count(), func.count(table.finished))
+    all_, done = session.execute(query.where(table.backfill_id == backfill_id)).one()
+    return all_, done
 
 
 def ids(session: Session) -> list[int]:
@@ -306,8 +347,15 @@ def months(
     )
     counts = {number: (listed, fetched, found) for number, listed, fetched, found in rows}
     parts = slices(session, backfill_id, outlet)
+    read = files(session, backfill_id)
+    missed: list[Slice | ArchiveFile] = [*unreached(parts)]
+    missed += [file for file in read if file.error and not file.position]
     bare = [Month(*window, *counts.get(n, (0, 0, 0))) for n, window in enumerate(ordered)]
-    return [_marked(month, bare, parts) for month in bare]
+    marked = []
+    for month in bare:
+        over = [part for part in parts if part.start < month.until and part.until > month.start]
+        marked.append(_marked(month, bare, [*over, *read], missed))  # a file may have any month
+    return marked
 
 
 def undated(session: Session, backfill_id: int, outlet: str) -> tuple[int, int, int]:
@@ -332,11 +380,16 @@ def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
 
 
-def _marked(month: Month, all_: Sequence[Month], parts: Sequence[Slice]) -> Month:
+def _marked(
+    month: Month,
+    all_: Sequence[Month],
+    over: Sequence[Slice | ArchiveFile],
+    missed: Sequence[Slice | ArchiveFile],
+) -> Month:
+    """`month` with its mark: `over` are the slices and files that may have its articles, `missed`
+    are those that could not be read."""
     mark = None
     others = [other for other in all_ if other is not month and other.listed]
-    over = [part for part in parts if part.start < month.until and part.until > month.start]
-    missed = unreached(parts)
     if all(part in missed for part in over):
         mark = Mark.UNREACHED
     elif not all(part.finished or part.error for part in over):

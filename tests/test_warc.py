@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import os
 import signal
 import sqlite3
@@ -9,9 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing, suppress
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import brotli
 import pytest
@@ -19,18 +22,38 @@ from fastwarc.stream_io import GzipWriter, ZstdWriter
 from fastwarc.warc import WarcRecord, WarcRecordType
 
 from benchmarks.pages import Pages
+from benchmarks.warc import of_the_day
 from crawler.outlets.catalogue import load
 from crawler.past.warc import Tally, Wanted, records
 from crawler.web import remote
-from tests.conftest import Pantau, row
+from tests.conftest import Pantau, Ran, row
 from tests.site import Answer, Site, rss
-from tests.test_crawl import FILLER, RELEVANT, processes_of, wait_for
+from tests.test_crawl import FILLER, processes_of, wait_for
+from tests.test_crawl import RELEVANT as NEWS
 
 CAPTURED = datetime(2024, 5, 10, 8, tzinfo=UTC)
+MAY = date(2024, 5, 1), date(2024, 5, 31)
 WINDOW = ("--from", "2024-05-01", "--to", "2024-05-31")
+RELEVANT = NEWS.replace("2026-11-20", "2024-05-10")
 OUTLETS = row("kabar", "https://kabar.example", '[{feed = "/feed"}]', zone="WITA") + row(
     "warta", "http://warta.example", '[{feed = "/feed"}]', twins=["wartakita.example"]
 )
+
+
+PAGES = 6000  # of a file, small ones
+PIECE = 2000  # bytes sent at a time
+
+
+@dataclass
+class Press:
+    """A WARC file on the web that takes so many `seconds` to come, and the addresses of its
+    articles that are relevant. `sent` counts its bytes."""
+
+    address: str
+    size: int
+    relevant: list[str]
+    seconds: float = 8.0
+    sent: int = 0
 
 
 def record(
@@ -85,15 +108,31 @@ def read(path: Path, tmp_path: Path) -> tuple[list[str], Tally]:
     catalogue.write_text(OUTLETS, "utf-8")
     tally = Tally()
     with path.open("rb") as stream:
-        found = [a.link.url for a in records(stream, Wanted(load(catalogue)), tally)]
+        found = [a.link.url for a in records(stream, Wanted(load(catalogue), *MAY), tally) if a]
     return found, tally
+
+
+def warc(pantau: Pantau, *arguments: str | Path) -> Ran:
+    """Begin a backfill through a file, of May unless more is said."""
+    file, *rest = map(str, arguments)
+    return pantau("backfill", "--json", "--warc", file, *(rest or WINDOW))
+
+
+def kabar(ran: Ran) -> dict[str, Any]:
+    """The report of the outlet "kabar"."""
+    return kabar_of(ran.json())
+
+
+def kabar_of(told: dict[str, Any]) -> dict[str, Any]:
+    return next(report for report in told["outlets"] if report["outlet"] == "kabar")
 
 
 def test_findings_of_a_file_of_300_pages_are_right(pantau: Pantau, tmp_path: Path) -> None:
     pages = Pages()
     labels = pages.labels(300)
     address = "https://www.kabar.example/2024/05/{}/berita-daerah/".format
-    bodies = {address(n): pages.page(label, n) for n, label in enumerate(labels)}
+    undated = "https://www.kabar.example/berita/{}/berita-daerah".format
+    bodies = {address(n): of_the_day(pages.page(label, n)) for n, label in enumerate(labels)}
     relevant = [url for url, label in zip(bodies, labels, strict=True) if label == "relevant"]
     assert len(relevant) == 15
     parts = [warcinfo(), *(record(url, html) for url, html in bodies.items())]
@@ -115,7 +154,8 @@ def test_findings_of_a_file_of_300_pages_are_right(pantau: Pantau, tmp_path: Pat
         record("https://elsewhere.example/2024/05/berita/", html),
         record("https://kabar.example/", html),
         record(address(501), html, captured=CAPTURED - timedelta(days=30)),
-        record(address(502), html, captured=CAPTURED + timedelta(days=30)),
+        record(address(502).replace("/05/", "/06/"), html, captured=CAPTURED + timedelta(days=30)),
+        record(undated(510), FILLER, captured=CAPTURED + timedelta(days=30)),
         record(address(503), html, status="404 Not Found"),
         record(address(504), html, kind="application/pdf"),
         record(address(505), gzip.compress(bytes(11 * 1024**2)), Content_Encoding="gzip"),
@@ -130,39 +170,46 @@ def test_findings_of_a_file_of_300_pages_are_right(pantau: Pantau, tmp_path: Pat
         record(relevant[0].replace("https://www.", "http://amp."), html),
         record(relevant[0] + "?utm_source=x", html),
     ]
-    whole = packed([*parts, *encoded, *left_out, *no_articles, *twins])
+    june, may = html.replace("2024-05-10", "2024-06-10"), CAPTURED + timedelta(days=30)
+    dated = [record(undated(511), june, captured=may), record(undated(512), html, captured=may)]
+    whole = packed([*parts, *encoded, *left_out, *no_articles, *twins, *dated])
     whole[100] = whole[100][:400] + b"?" * 100 + whole[100][500:]  # damaged
     whole.append(packed([record(address(507), html)])[0][:-2000])  # cut off
     relevant = [url for url in relevant if url != address(99)]
     path = write(tmp_path / "news.warc.gz", whole)
 
     pantau.catalogue(OUTLETS)
-    ran = pantau("warc", str(path), *WINDOW, "--json")
+    ran = warc(pantau, path)
     assert ran.code == 1
     assert ran.err == "pantau: 4 broken records were left out.\n"
     (file,) = ran.json()["files"]
+    assert (file["file"], file["state"], file["problem"]) == (str(path), "done", None)
     assert {name: file[name] for name in ("broken", "outside", "other")} == {
         "broken": 4,
-        "outside": 2,
+        "outside": 3,
         "other": 2 + 1 + len(no_articles),  # the front page
     }
-    (counts,) = ran.json()["outlets"]
-    assert (counts["outlet"], counts["pages"], counts["known"]) == ("kabar", 305, 2)
-    assert counts["found"] == len(relevant) + len(encoded)
-    assert counts["gated"] > 250
-    assert counts["failed"] == 0
+    counts = kabar(ran)
+    assert (counts["listed"], counts["new"]) == (307, 305)
+    assert counts["found"] == len(relevant) + len(encoded) + 1
+    assert counts["errors"] == 0
 
     found = pantau("findings", "--json").lines()
-    expected = {*relevant, *(address(n) for n in (401, 402, 403, 404))}
+    expected = {*relevant, *(address(n) for n in (401, 402, 403, 404)), undated(512)}
     assert Counter(row["url"] for row in found) == Counter(expected)
-    assert {row["fetched"] for row in found} == {CAPTURED.isoformat()}
+    assert {row["fetched"] for row in found} == {CAPTURED.isoformat(), may.isoformat()}
     assert all(row["quiet"] for row in found)
-    assert sorted(ran.json()["found"]) == sorted(row["id"] for row in found)
+    told = {o["outlet"]: o for o in pantau("backfills", "1", "--json").json()["by_outlet"]}
+    (month,) = told["kabar"]["months"]
+    assert (month["month"], month["listed"], month["mark"]) == ("2024-05", 304, None)
+    assert month["fetched"] == 304
+    assert month["found"] == len(found)
+    assert "4 " in pantau("backfills", "1").out
 
-    again = pantau("warc", str(path), *WINDOW, "--json")
-    (counts,) = again.json()["outlets"]
-    assert counts["known"] == counts["pages"] == 305
-    assert again.json()["found"] == []
+    again = kabar(warc(pantau, path))
+    assert (again["listed"], again["new"], again["found"]) == (307, 1, 0), "of another window"
+    june_too = warc(pantau, path, "--from", "2024-05-01", "--to", "2024-06-30")
+    assert kabar(june_too)["found"] == 2
 
 
 @pytest.mark.parametrize("writer", [None, GzipWriter, ZstdWriter])
@@ -171,7 +218,8 @@ def test_one_damaged_record_costs_no_other(tmp_path: Path, writer: type | None) 
     html = FILLER.format(title="Harga") + "".join(f"<p>{n * n}</p>" for n in range(300))
     whole = packed([warcinfo(), *(record(url, html) for url in pages)], writer)
     asked = [url.replace("http:", "https:") for url in pages]
-    assert read(write(tmp_path / "warc", whole), tmp_path) == (asked, Tally(records=6))
+    found, tally = read(write(tmp_path / "warc", whole), tmp_path)
+    assert (found, tally.records, tally.broken) == (asked, 6, 0)
 
     for n in range(1, 6):  # its beginning, its middle, its end
         for at in (2, len(whole[n]) // 2, len(whole[n]) - 12):
@@ -208,25 +256,31 @@ def test_what_cannot_be_used_is_said_in_one_sentence(
     pantau.catalogue(OUTLETS)
     page = write(tmp_path / "page.html", [b"<html>"])
     good = write(tmp_path / "good.warc", packed([warcinfo()], None))
+    missing, absent = tmp_path / "none.warc", f"{site.url}/none.warc"
     for arguments, said in (
-        ([str(page)], f"{page}: it is not a WARC file."),
-        ([str(tmp_path / "none.warc")], f"There is no file “{tmp_path / 'none.warc'}”."),
-        ([f"{site.url}/none.warc"], f"{site.url}/none.warc: HTTP 404."),
+        ([missing, *WINDOW], f"There is no file “{missing}”."),
+        ([good], "Say which days: --from 2023-07-01 --to 2024-11-30, or --resume ID."),
+        ([good, *WINDOW, "--archives"], "--warc asks no site, so it goes without --archives."),
         (
-            [str(good), "--from", "2024-05-02", "--to", "2024-05-01"],
-            "--to 2024-05-01 lies before --from 2024-05-02.",
+            [good, *WINDOW, "--delay", "2"],
+            "--max-pages and --delay are for sites; WARC files are read as they are.",
         ),
     ):
-        ran = pantau("warc", *arguments)
-        assert (ran.code, ran.err) == (2, f"pantau: {said}\n")
-    ran = pantau("warc", str(good), str(page))  # the others are read all the same
+        ran = pantau("backfill", "--warc", *map(str, arguments))
+        assert (ran.code, ran.err, ran.out) == (2, f"pantau: {said}\n", "")
+    ran = warc(pantau, page, "--warc", str(good), *WINDOW)  # the others are read all the same
     assert (ran.code, ran.err) == (1, f"pantau: {page}: it is not a WARC file.\n")
+    assert ran.json()["state"] == "done", "it will not become one"
+    ran = warc(pantau, absent)
+    assert (ran.code, ran.json()["state"]) == (1, "done")
+    assert ran.err.startswith(f"pantau: {absent}: HTTP 404. Stopped; `pantau backfill --resume 2`")
+    assert f"{absent}: HTTP 404" in pantau("backfills", "2").out
+    site.pages["/none.warc"] = Answer(good.read_bytes())
+    assert pantau("backfill", "--resume", "2").code == 0
+    assert "HTTP" not in pantau("backfills", "2").out
     pantau.set(allow_private_addresses="false")
-    ran = pantau("warc", f"{site.url}/good.warc")
-    assert (ran.code, ran.err) == (
-        2,
-        f"pantau: {site.url}/good.warc: 127.0.0.1 is at a private address.\n",
-    )
+    ran = warc(pantau, f"{site.url}/good.warc")
+    assert ran.err.startswith(f"pantau: {site.url}/good.warc: 127.0.0.1 is at a private address.")
 
 
 def test_a_broken_connection_is_taken_up_again(pantau: Pantau, site: Site) -> None:
@@ -248,9 +302,9 @@ def test_a_broken_connection_is_taken_up_again(pantau: Pantau, site: Site) -> No
 
     site.pages["/news.warc.gz"] = file
     pantau.catalogue(OUTLETS)
-    ran = pantau("warc", f"{site.url}/news.warc.gz", "--json")
+    ran = warc(pantau, f"{site.url}/news.warc.gz")
     assert ran.code == 0, ran.err
-    assert len(ran.json()["found"]) == 40
+    assert sum(report["found"] for report in ran.json()["outlets"]) == 40
     assert len(asked) == -(-len(whole) // 4000) > 2
 
 
@@ -294,50 +348,111 @@ def test_what_was_read_from_a_file_is_not_fetched_again(
             ]
         ),
     )
-    ran = pantau("warc", str(path), "--json")
-    assert (ran.code, len(ran.json()["found"])) == (0, 2)
+    ran = warc(pantau, path)
+    assert (ran.code, kabar(ran)["found"]) == (0, 2)
     site.pages["/feed"] = rss(site, [f"/berita/{n}/camat" for n in (1, 3, 4)])
     again = pantau.crawl("kabar")["kabar"]
     assert (again["new"], again["fetched"]) == (0, 0)
 
 
-def test_every_finding_once_after_kills(pantau: Pantau, tmp_path: Path) -> None:
-    relevant = {f"https://kabar.example/{n}/camat-diperiksa" for n in range(0, 1200, 30)}
-    made = []
-    for n in range(1200):
+@pytest.fixture
+def press(pantau: Pantau, site: Site) -> Press:
+    """A catalogue of kabar, and a file of its pages."""
+    pantau.catalogue(row("kabar", "https://kabar.example", '[{feed = "/feed"}]'))
+    relevant, made = [], []
+    for n in range(PAGES):
         url = f"https://kabar.example/{n}/camat-diperiksa"
-        template = RELEVANT if url in relevant else FILLER
+        relevant += [url] * (n % 100 == 0)
+        template = FILLER if n % 100 else RELEVANT
         made.append(record(url, template.format(title=f"Kabar ke-{n} dari Buleleng")))
-    path = write(tmp_path / "news.warc.gz", packed(made))
-    pantau.catalogue(OUTLETS)
+    whole = b"".join(packed(made))
+    press = Press(f"{site.url}/news.warc.gz", len(whole), relevant)
 
-    stored = [0]
-    for _ in range(2):
-        reading = pantau.start("warc", str(path), "--json")
-        wait_for(
-            lambda reading=reading: (
-                findings_in(pantau.home) > stored[-1] or reading.poll() is not None
-            )
-        )
+    def file(handler: BaseHTTPRequestHandler) -> None:
+        asked = handler.headers["Range"]
+        start = int((asked or "bytes=0-")[6:-1])
+        handler.send_response(206 if asked else 200)
+        handler.send_header("Content-Length", str(len(whole) - start))
+        handler.end_headers()
+        with suppress(OSError):  # who reads it may be killed
+            for at in range(start, len(whole), PIECE):
+                handler.wfile.write(whole[at : at + PIECE])
+                press.sent += PIECE
+                time.sleep(PIECE / len(whole) * press.seconds)
+
+    site.pages["/news.warc.gz"] = file
+    return press
+
+
+def test_nothing_is_lost_or_doubled_by_kills_and_next_to_nothing_read_again(
+    pantau: Pantau, press: Press
+) -> None:
+    """What was read is known by what was sent."""
+    arguments: tuple[str, ...] = ("--warc", press.address, *WINDOW)
+    kills = 2
+    for number in range(1, kills + 1):
+        reading = pantau.start("backfill", *arguments)
+        wait_for(lambda part=number / 3: position_in(pantau.home) > part * press.size)
         os.kill(reading.pid, signal.SIGKILL)
         reading.communicate()
         wait_for(lambda: not processes_of(pantau.home))
-        stored.append(findings_in(pantau.home))
-    assert 0 < stored[1] < stored[2] < len(relevant), stored
+        assert 0 < findings_in(pantau.home) < len(press.relevant)
+        arguments = ("--resume", "1")
+    ran = pantau("backfill", *arguments, "--json")
+    assert (ran.code, ran.json()["state"]) == (0, "done"), ran.err
+    again = press.sent / press.size - 1
+    print(f"{again:.2%} of the file was read again after {kills} kills")
+    assert again < 0.01 * kills
+    check_all(pantau, press)
 
-    last = pantau("warc", str(path), "--json")
-    assert last.code == 0, last.err
-    (counts,) = last.json()["outlets"]
-    assert counts["known"] >= 200
-    assert counts["found"] + stored[-1] == len(relevant)
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_when_it_is_told_and_goes_on(
+    pantau: Pantau, press: Press, how: signal.Signals
+) -> None:
+    pantau.set(lease_seconds=20)
+    reading = pantau.start("backfill", "--warc", press.address, *WINDOW, "--json")
+    wait_for(lambda: findings_in(pantau.home) > 2)
+    (listed,) = pantau("backfills", "--json").lines()
+    assert (listed["state"], listed["files"], listed["files_done"]) == ("running", 1, 0)
+    reading.send_signal(how)
+    out, err = reading.communicate(timeout=60)
+    assert reading.returncode == 1
+    assert err == "pantau: Stopped; `pantau backfill --resume 1` goes on with it.\n"
+    first = json.loads(out)
+    assert (first["state"], first["files"][0]["state"]) == ("stopped", "stopped")
+    press.seconds = 0
+    ran = pantau("backfill", "--resume", "1", "--json")
+    assert (ran.code, ran.json()["state"]) == (0, "done"), ran.err
+    listed_in_runs = kabar_of(first)["listed"], kabar(ran)["listed"]
+    assert sum(listed_in_runs) == PAGES, "none is read twice"
+    assert min(listed_in_runs) > 0
+    check_all(pantau, press)
+
+
+def check_all(pantau: Pantau, press: Press) -> None:
+    """That each page was taken in once."""
+    about = pantau("backfills", "1", "--json").json()
+    (file,) = about["by_file"]
+    assert (file["records"], file["broken"], file["done"]) == (PAGES, 0, True)
+    assert (about["listed"], about["fetched"], about["pending"]) == (PAGES, PAGES, 0)
     found = Counter(row["url"] for row in pantau("findings", "--json").lines())
-    assert found == Counter(relevant)
+    assert found == Counter(press.relevant)
 
 
 def findings_in(home: Path) -> int:
     """How many findings are stored."""
+    return number_in(home, "SELECT count(*) FROM findings")
+
+
+def position_in(home: Path) -> int:
+    """How far the file has been stored."""
+    return number_in(home, "SELECT max(position) FROM archive_files")
+
+
+def number_in(home: Path, query: str) -> int:
     try:
         with closing(sqlite3.connect(f"file:{home / 'pantau.db'}?mode=ro", uri=True)) as database:
-            return int(database.execute("SELECT count(*) FROM findings").fetchone()[0])
+            return int(database.execute(query).fetchone()[0] or 0)
     except sqlite3.OperationalError:  # not made yet
         return 0

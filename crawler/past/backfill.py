@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 import settings
+from crawler.past.files import FilesReport, go_through
 from crawler.past.journey import is_monthly, margins, parts
 from crawler.run import OutletReport, crawl
 from crawler.shared import shared
@@ -42,20 +43,23 @@ def begin(
     archives: bool = False,
     max_pages: int | None = None,
     delay: float | None = None,
+    files: Sequence[str] = (),
 ) -> int:
     """Note a backfill of what the outlets of `spiders` published from the day `first` to the end of
     the day `last`, by their own clocks; gives its id. With `archives` the web archives are asked
-    for each of them."""
+    for each of them; with WARC `files` (paths or addresses) these are read, and nothing else."""
+    asked = () if files else spiders
     with Session(shared().engine) as session, session.begin():
         return backfills.begin(
             session,
             datetime.combine(first, clock.min, UTC),
             datetime.combine(last + timedelta(days=1), clock.min, UTC),
             [spider.name for spider in spiders],
-            (part for spider in spiders for part in _slices(spider, first, last, archives)),
+            (part for spider in asked for part in _slices(spider, first, last, archives)),
             datetime.now(UTC),
             max_pages=max_pages,
             delay=delay,
+            files=files,
         )
 
 
@@ -108,6 +112,27 @@ def go_on(
                 if backfills.is_read(session, backfill_id):
                     backfills.finish(session, backfill_id, datetime.now(UTC))
     return reports
+
+
+def read_files(
+    backfill_id: int,
+    spiders: Mapping[str, type[OutletSpider]],
+    *,
+    progress: Callable[[FilesReport], None] = lambda report: None,
+) -> FilesReport:
+    """Do what is left of a backfill through files; see `crawler.past.files.go_through`. Raises
+    BackfillBusyError."""
+    engine = shared().engine
+    with _held(engine, backfill_id):
+        with Session(engine) as session, session.begin():
+            backfill = backfills.get(session, backfill_id, datetime.now(UTC))
+            assert backfill
+            backfills.finish(session, backfill_id, None)
+        report = go_through(backfill, spiders, progress)
+        with Session(engine) as session, session.begin():
+            if backfills.is_read(session, backfill_id):
+                backfills.finish(session, backfill_id, datetime.now(UTC))
+    return report
 
 
 def _nothing(name: str, why: str, state: str) -> OutletReport:

@@ -1,7 +1,7 @@
 """Taking in the pages that an archive kept: gate, examine, keep.
 
-Nothing is written before a page's outcome is known, for the file stays where it is: cut short, the
-reading begins again and passes over what is stored.
+What became of the pages is stored with the place in the file up to which they were read, in one:
+cut short, the reading goes on there.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import BinaryIO
 
@@ -20,15 +20,25 @@ from crawler.examine import Context, Examination, ExaminationError
 from crawler.past.warc import Archived, Tally, Wanted, records
 from crawler.shared import Shared
 from extract.gate import passes
-from storage import findings, links
+from storage import backfills, findings, links
 from storage.database import reading
 from storage.links import Outcome
-from storage.models import Link, SeenIn, State
+from storage.models import ArchiveFile, Link, SeenIn, State
 
 logger = logging.getLogger(__name__)
 
-BATCH = 200  # pages
-BATCH_BYTES = 32 * 1024**2
+LEAST, MOST = 10, 100  # records of a batch; those of two are under way at a time
+MOST_BYTES = 32 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Pages in a row, each with whether it passes the gate; what was read up to there; and whether
+    that is the end of the file."""
+
+    pages: Sequence[tuple[Archived, bool]]
+    tally: Tally
+    ends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,58 +51,89 @@ class _Taken:
 
 
 class Intake:
-    """Takes in the pages that are `wanted`. `counts` says by outlet what they came to: "pages",
-    those "known" before, and the new ones by their state ("gated", "empty", "rejected", "found",
-    "failed"); `found` are the ids of the new findings, `failed` says what went wrong, if anything.
-    """
+    """Takes in the pages that are `wanted`, for the backfill `backfill_id`. `counts` says by outlet
+    what they came to: "pages", those "known" before, and the new ones by their state ("gated",
+    "empty", "rejected", "found", "skipped", "failed"); `found` are the ids of the new findings,
+    `failed` says of each outlet what went wrong, if anything."""
 
-    def __init__(self, shared: Shared, wanted: Wanted) -> None:
+    def __init__(self, shared: Shared, wanted: Wanted, backfill_id: int) -> None:
         self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.found: list[int] = []
-        self.failed: str | None = None
+        self.failed: dict[str, str] = {}
         self._shared = shared
         self._wanted = wanted
+        self._backfill_id = backfill_id
 
     async def read(
-        self, stream: BinaryIO, tally: Tally, progress: Callable[[int], None] | None = None
-    ) -> None:
-        """Take in a WARC file. `progress` is told how far, in bytes.
+        self,
+        stream: BinaryIO,
+        file: ArchiveFile,
+        progress: Callable[[Tally], None],
+        is_over: Callable[[], bool],
+    ) -> bool:
+        """Take in a WARC file from where it was left; whether it was read to its end, and not left
+        where it `is_over`. `progress` is told what has been read and stored.
 
         One batch is read while the one before it is examined. Raises what `records` raises, after
         what could be read is stored."""
-        batches = self._batches(stream, tally)
         loop = asyncio.get_running_loop()
         before: asyncio.Task[None] | None = None
+        batch: _Batch | None = None
+
+        async def take(batch: _Batch) -> None:
+            await self._take(file, batch)
+            progress(batch.tally)
+
+        def is_idle() -> bool:
+            return before is None or before.done()
+
+        batches = self._batches(stream, file, is_idle, is_over)
         with ThreadPoolExecutor(1) as thread:  # always the same one: the gate is compiled for each
             try:
-                while batch := await loop.run_in_executor(thread, next, batches, None):
+                while following := await loop.run_in_executor(thread, next, batches, None):
+                    batch = following
                     if before:
                         await before
-                    before = asyncio.create_task(self._take(batch))
-                    if progress:
-                        progress(stream.tell())
+                    before = asyncio.create_task(take(batch))
             finally:
                 if before:
                     await before
+        return batch is not None and batch.ends
 
-    def _batches(self, stream: BinaryIO, tally: Tally) -> Iterator[Sequence[tuple[Archived, bool]]]:
-        """The pages, each with whether it passes the gate: the others need not be held."""
-        batch: list[tuple[Archived, bool]] = []
-        size = 0
+    def _batches(
+        self,
+        stream: BinaryIO,
+        file: ArchiveFile,
+        is_idle: Callable[[], bool],
+        is_over: Callable[[], bool],
+    ) -> Iterator[_Batch]:
+        """The pages of a file, gated: in small batches, so that little is read again after a kill,
+        in larger ones where who takes them is not idle."""
+        tally = Tally(file.position, file.records, file.broken, file.outside, file.other)
+        pages: list[tuple[Archived, bool]] = []
+        read = size = 0
         for archived in records(stream, self._wanted, tally):
-            passed = passes(archived.page.html)
-            batch.append((archived, passed))
-            size += len(archived.page.html)
-            if len(batch) == BATCH or size > BATCH_BYTES:
-                yield batch
-                batch, size = [], 0
-        if batch:
-            yield batch
+            if archived:
+                passed = passes(archived.page.html)
+                if passed or not archived.is_outside(None):
+                    pages.append((archived, passed))
+                    size += len(archived.page.html)
+                else:
+                    tally.outside += 1
+                continue
+            over = is_over()
+            if over or read == MOST or size > MOST_BYTES or (read >= LEAST and is_idle()):
+                yield _Batch(pages, replace(tally))
+                pages, read, size = [], 0, 0
+            if over:
+                return
+            read += 1
+        yield _Batch(pages, tally, ends=True)
 
-    async def _take(self, batch: Sequence[tuple[Archived, bool]]) -> None:
-        known = await asyncio.to_thread(self._known, [a.link.url for a, _ in batch])
+    async def _take(self, file: ArchiveFile, batch: _Batch) -> None:
+        known = await asyncio.to_thread(self._known, [a.link.url for a, _ in batch.pages])
         new: dict[str, tuple[Archived, bool]] = {}
-        for archived, passed in batch:
+        for archived, passed in batch.pages:
             counts = self.counts[archived.spider.name]
             counts["pages"] += 1
             if archived.link.url in known or archived.link.url in new:
@@ -100,7 +141,7 @@ class Intake:
             else:
                 new[archived.link.url] = archived, passed
         taken = await asyncio.gather(*(self._one(*item) for item in new.values()))
-        await asyncio.to_thread(self._store, taken)
+        await asyncio.to_thread(self._store, file, batch, taken)
         for one in taken:
             self.counts[one.archived.spider.name][one.outcome.state] += 1
 
@@ -113,39 +154,47 @@ class Intake:
             return set(session.scalars(query))
 
     async def _one(self, archived: Archived, passed: bool) -> _Taken:
-        url, outlet = archived.link.url, archived.spider.outlet
+        url, spider = archived.link.url, archived.spider
+        listed = archived.link.published
         if not passed:
-            return _Taken(archived, Outcome(url, State.GATED))
+            return _Taken(archived, Outcome(url, State.GATED, published=listed))
+        outlet = spider.outlet
         context = Context(outlet.zone, outlet.title, outlet.province, outlet.regency)
         try:
             examination = await self._shared.examiners.examine([archived.page], context)
         except ExaminationError as problem:
-            self.failed = self.failed or f"{url}: {problem}"
-            return _Taken(archived, Outcome(url, State.FAILED, str(problem)))
+            self.failed.setdefault(spider.name, f"{url}: {problem}")
+            return _Taken(archived, Outcome(url, State.FAILED, str(problem), published=listed))
         article, verdict = examination.article, examination.verdict
+        published = (article and article.published) or listed
+        if archived.is_outside(published):
+            return _Taken(archived, Outcome(url, State.SKIPPED, published=published))
         if article is None or verdict is None:
-            return _Taken(archived, Outcome(url, State.EMPTY))
+            return _Taken(archived, Outcome(url, State.EMPTY, published=published))
         state = State.FOUND if verdict.kept else State.REJECTED
-        return _Taken(archived, Outcome(url, state, published=article.published), examination)
+        return _Taken(archived, Outcome(url, state, published=published), examination)
 
-    def _store(self, taken: Sequence[_Taken]) -> None:
-        """Store what became of the pages, together; then tell the seen-set."""
+    def _store(self, file: ArchiveFile, batch: _Batch, taken: Sequence[_Taken]) -> None:
+        """Store what became of the pages and how far the file was read, together; then tell the
+        seen-set."""
         now = datetime.now(UTC)
         by_outlet: defaultdict[str, list[links.Link]] = defaultdict(list)
         for one in taken:
-            by_outlet[one.archived.spider.name].append(one.archived.link)
+            listed = replace(one.archived.link, published=one.outcome.published)
+            by_outlet[one.archived.spider.name].append(listed)
         found: list[int] = []
         settled: list[str] = []
         with self._shared.transaction() as session, session.begin():
-            for outlet, listed in sorted(by_outlet.items()):
+            for outlet, listed_of_it in sorted(by_outlet.items()):
                 links.record(
                     session,
                     outlet,
-                    listed,
+                    listed_of_it,
                     now=now,
                     known_before=None,
                     oldest=None,
                     seen_in=SeenIn.PAST,
+                    backfill_id=self._backfill_id,
                 )
             for one in taken:
                 if one.outcome.state != State.FOUND:
@@ -168,6 +217,8 @@ class Intake:
                 settled += links.settle(session, [one.outcome], one.archived.page.fetched)
             rest = [one.outcome for one in taken if one.outcome.state != State.FOUND]
             settled += links.settle(session, rest, now)
+            finished = now if batch.ends else None
+            backfills.note_read(session, file, finished=finished, error=None, **asdict(batch.tally))
         self.found += found
         try:
             self._shared.seen.settle(settled)

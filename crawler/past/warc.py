@@ -1,14 +1,15 @@
 """WARC files: what an archive kept of the whole web, and in it the pages of our outlets."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from crawler import urls
 from crawler.sources.shape import could_be_article
+from crawler.sources.window import Span, span_of_article, window_of
 from crawler.web.record import TornError, page_in
 from extract.article import Page
 from storage.links import Link
@@ -29,19 +30,31 @@ class WarcError(Exception):
 @dataclass(frozen=True, slots=True)
 class Archived:
     """A page as an archive kept it, the link it stands for and whose it is; the page's `fetched` is
-    when the archive fetched it."""
+    when the archive fetched it. The outlet's `window` is what is asked for.
+
+    The link's date is what its address says, else when it was captured: archives of news follow
+    the feeds."""
 
     spider: "type[OutletSpider]"
+    window: Span
     link: Link
     page: Page
+
+    def is_outside(self, published: datetime | None) -> bool:
+        """Whether an article that was `published` then, or when its link says, lies outside the
+        window."""
+        moment = published or self.link.published
+        return not (moment and self.window[0] <= moment < self.window[1])
 
 
 @dataclass(slots=True)
 class Tally:
-    """What was read so far: `records` of any kind, those `broken` (damaged, cut off, too large),
-    pages of the outlets that are `outside` the window or `other` than articles: no HTML, an error,
-    or an address that is a tag's, a further page's, the front page's."""
+    """What was read so far, up to the byte `position`: `records` of any kind, those `broken`
+    (damaged, cut off, too large), pages of the outlets that are `outside` the window or `other`
+    than articles: no HTML, an error, or an address that is a tag's, a further page's, the front
+    page's."""
 
+    position: int = 0
     records: int = 0
     broken: int = 0
     outside: int = 0
@@ -49,50 +62,40 @@ class Tally:
 
 
 class Wanted:
-    """The pages that are asked for: those of the outlets of `spiders` that were captured from
-    `since` until `until` (aware; None: without end)."""
+    """The pages that are asked for: those of the outlets of `spiders` that were published from the
+    day `first` to the end of the day `last`, by each outlet's own clock."""
 
-    def __init__(
-        self,
-        spiders: "Sequence[type[OutletSpider]]",
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> None:
-        self._since = since
-        self._until = until
-        self._by_host: dict[str, list[type[OutletSpider]]] = {}
+    def __init__(self, spiders: "Sequence[type[OutletSpider]]", first: date, last: date) -> None:
+        self._by_host: dict[str, list[tuple[type[OutletSpider], Span]]] = {}
         for spider in spiders:
             outlet = spider.outlet
+            window = window_of(first, last, outlet.zone)
             for domain in (outlet.domain, *outlet.twins):
                 host = urls.host(f"{outlet.scheme}://{domain}/")
-                self._by_host.setdefault(host, []).append(spider)
+                self._by_host.setdefault(host, []).append((spider, window))
 
-    def whose(self, url: str) -> "tuple[type[OutletSpider], Link] | None":
-        """The outlet that `url` belongs to, and the link it stands for; None: to nobody."""
+    def whose(self, url: str) -> "tuple[type[OutletSpider], Span, Link] | None":
+        """The outlet that `url` belongs to, its window, and the link it stands for; None: to
+        nobody."""
         canonical, address = urls.canonical(url), urls.address(url)
         if canonical is None or address is None:
             return None
-        for spider in self._by_host.get(urls.host(url), ()):
+        for spider, window in self._by_host.get(urls.host(url), ()):
             if spider.outlet.publishes(url):
-                link = Link(canonical, address, urls.date_in(canonical))
-                return spider, spider.outlet.at_home(link)
+                return spider, window, spider.outlet.at_home(Link(canonical, address))
         return None
 
-    def covers(self, captured: datetime) -> bool:
-        """Whether the window does."""
-        return not (
-            (self._since and captured < self._since) or (self._until and captured >= self._until)
-        )
 
-
-def records(stream: BinaryIO, wanted: Wanted, tally: Tally) -> Iterator[Archived]:
-    """The wanted pages in a WARC file, plain or compressed (gzip, zstd), and the count of the rest.
+def records(stream: BinaryIO, wanted: Wanted, tally: Tally) -> Iterator[Archived | None]:
+    """The wanted pages in a WARC file, plain or compressed (gzip, zstd), from `tally.position` on,
+    and the count of the rest. Between two records it gives None: `tally` then says where the
+    reading can go on another time, and what lies before.
 
     What is damaged is counted and left out: reading goes on at the next place where a record may
     begin, so `stream` must be able to seek. Raises WarcError where it is no WARC file, and what
     `stream` raises."""
     mark = _mark(stream)
-    start: int | None = 0
+    start: int | None = tally.position
     fruitless = 0
     while start is not None and fruitless < MAX_FRUITLESS:
         stream.seek(start)
@@ -101,6 +104,8 @@ def records(stream: BinaryIO, wanted: Wanted, tally: Tally) -> Iterator[Archived
                 stream, record_types=WarcRecordType.any_type, parse_http=False
             ):
                 start, fruitless = record.stream_pos, 0
+                tally.position = start
+                yield None
                 tally.records += 1
                 if record.record_type == WarcRecordType.response:
                     archived = _archived(record, wanted, tally)
@@ -141,14 +146,16 @@ def _archived(record: WarcRecord, wanted: Wanted, tally: Tally) -> Archived | No
     whose = wanted.whose(url)
     if whose is None:
         return None
-    if not could_be_article(whose[1].url):
+    spider, window, link = whose
+    if not could_be_article(link.url):
         tally.other += 1
         return None
     captured = record.record_date
     if captured is None:
         tally.broken += 1
         return None
-    if not wanted.covers(captured):
+    named = span_of_article(link.url, spider.outlet.zone)
+    if captured < window[0] or (named and (named[1] <= window[0] or named[0] >= window[1])):
         tally.outside += 1
         return None
     try:
@@ -159,4 +166,5 @@ def _archived(record: WarcRecord, wanted: Wanted, tally: Tally) -> Archived | No
     if page is None:
         tally.other += 1
         return None
-    return Archived(*whose, page)
+    published = named[0] + (named[1] - named[0]) / 2 if named else captured
+    return Archived(spider, window, replace(link, published=published), page)

@@ -6,6 +6,7 @@ trafilatura, streams, retries and heeds Retry-After.
 
 import io
 import time
+from collections.abc import Callable
 from typing import Any
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager
@@ -32,10 +33,11 @@ class Remote(io.RawIOBase):
     it goes on where it was. `size` is its length in bytes, where the server says it.
 
     A private address is refused, unless they are allowed. Raises RemoteError, from its beginning
-    on."""
+    on; also where `is_over` says that no more is wanted."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, is_over: Callable[[], bool] = lambda: False) -> None:
         self._url = url
+        self._is_over = is_over
         self._settings = settings.load()
         self._pools = PoolManager(
             headers={"User-Agent": self._settings.user_agent, "Accept-Encoding": "identity"},
@@ -82,6 +84,8 @@ class Remote(io.RawIOBase):
             return 0
         reason = ""
         for attempt in range(ATTEMPTS):
+            if self._is_over():
+                raise RemoteError("it is not wanted any more")
             try:
                 # what is there, and no waiting for the rest: the rate is looked at in between
                 data = (self._answer or self._ask()).read1(len(buffer))
