@@ -1,6 +1,7 @@
 """OPML: lists of feeds, as feed readers exchange them."""
 
 import re
+from codecs import BOM_UTF8
 from collections import defaultdict
 from collections.abc import Iterable
 from urllib.parse import urlsplit, urlunsplit
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import listparser
 from lxml import etree
 from scrapy.utils.url import strip_url
+from w3lib.encoding import read_bom
 from w3lib.url import safe_url_string
 
 from crawler import urls
@@ -18,6 +20,10 @@ from crawler.spider import OutletSpider
 
 MAX_BYTES = 10 * 1024 * 1024
 _HOST = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9][a-z0-9-]*)*(:\d+)?")
+
+
+_DECLARATION = re.compile(rb"""\s*<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]{1,40})["']""")
+_PROLOGUE = re.compile(r"\s*<\?xml\s[^>]*>")
 
 
 class OpmlError(Exception):
@@ -55,7 +61,7 @@ def outlets_in(xml: bytes) -> tuple[list[tuple[Outlet, list[Feed]]], int]:
         refuse_entities(xml)
     except SourceError as error:
         raise OpmlError(str(error)) from None
-    listed = listparser.parse(xml)
+    listed = listparser.parse(BOM_UTF8 + _decoded(xml).encode())  # it guesses where nothing says
     if not listed["version"]:
         raise OpmlError("it is not OPML")
     outlets: dict[str, Outlet] = {}
@@ -72,6 +78,20 @@ def outlets_in(xml: bytes) -> tuple[list[tuple[Outlet, list[Feed]]], int]:
         outlets.setdefault(host, Outlet(title, parts.netloc, scheme=parts.scheme))
         feeds[host][Feed(f"{parts.path}?{parts.query}" if parts.query else parts.path)] = None
     return [(outlet, list(feeds[host])) for host, outlet in outlets.items()], unusable
+
+
+def _decoded(xml: bytes) -> str:
+    """The text of an XML file, by its byte order mark, else its declaration, else UTF-8 (XML 1.0,
+    appendix F), without any of them. Raises OpmlError."""
+    by_mark, mark = read_bom(xml)
+    declaration = _DECLARATION.match(xml)
+    said = by_mark or (declaration[1].decode() if declaration else None)
+    try:
+        text = xml[len(mark or b"") :].decode(said or "utf-8")
+    except (UnicodeError, LookupError):
+        says = f"says that it is {said}, but is not" if said else "is not UTF-8, and says no other"
+        raise OpmlError(f"its encoding cannot be told: it {says}") from None
+    return _PROLOGUE.sub("", text, count=1)
 
 
 def _address(url: str) -> str | None:
