@@ -1,4 +1,5 @@
 from crawler.outlet import WIB, Outlet
+from crawler.outlets.platforms import LIKELY_SEARCH
 from crawler.sources import Archive, Index, Sitemap
 from crawler.spider import OutletSpider
 
@@ -13,4 +14,4 @@ class BkpsdmBondowoso(OutletSpider):
         zone=WIB,
     )
     sources = (Archive("/berita?page={page}", links="a[href*='/berita/']"),)
-    spare = (Sitemap("/sitemap.xml"), Index(("/", "/berita")))
+    spare = (Sitemap("/sitemap.xml"), Index(("/", "/berita")), LIKELY_SEARCH)

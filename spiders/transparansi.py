@@ -1,4 +1,5 @@
 from crawler.outlet import WIB, Outlet
+from crawler.outlets.platforms import BLOGGER_SEARCH
 from crawler.sources import Feed, Index, Sitemap
 from crawler.spider import OutletSpider
 
@@ -19,4 +20,4 @@ class Transparansi(OutletSpider):
         ),
         Sitemap("/news-sitemap.xml"),
     )
-    spare = (Sitemap("/sitemap.xml"), Index())
+    spare = (Sitemap("/sitemap.xml"), Index(), BLOGGER_SEARCH)

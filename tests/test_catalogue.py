@@ -17,6 +17,8 @@ from tests.conftest import DECLARED, ROOT, Pantau, row
 from tests.site import Site
 from tests.test_crawl import FILLER, feed
 
+ENDED = "koran.tempo.co-makassar"  # nothing new is to be searched for there
+
 GOOD = """
 [[outlet]]
 name = "kabar-daerah"
@@ -150,6 +152,10 @@ def test_each_of_its_outlets_has_what_a_crawl_needs(
         names = [source.name for source in (*spider.sources, *spider.spare, *spider.past)]
         assert len(names) == len(set(names)), spider.name
         assert spider.sources
+        asked = [*spider.sources, *spider.spare]
+        assert any(isinstance(source, Search) for source in asked) == (spider.name != ENDED)
+        if spider.spare and spider.name != ENDED:
+            assert isinstance(spider.spare[-1], Search), "what is only guessed is asked last"
         assert not set(outlet.title) & set("(/")  # as it is printed
 
 

@@ -1,6 +1,7 @@
 """Listings of the past, read as a backfill does: by a reader that takes what is offered."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -27,7 +28,10 @@ from crawler.sources import (
     Sitemap,
     Source,
     SourceError,
+    Wayback,
+    WordPress,
 )
+from crawler.sources.reader import Listing
 from storage.links import Link
 from storage.models import Slice
 
@@ -78,6 +82,8 @@ class Listener:
         if page is not None and page == self.until_page:
             raise CutShortError
         listed = list(links)
+        if isinstance(links, Listing):
+            self.dropped += links.dropped
         self.taken |= dict.fromkeys(link.url.removeprefix(SITE) for link in listed)
         self.cursor = page or self.cursor
         dates = [link.published for link in listed]
@@ -235,3 +241,95 @@ def test_whose_a_link_is_need_not_be_worked_out_twice(url: str, *, publishes: bo
     canonical = urls.canonical(url)
     assert canonical
     assert outlet.publishes(url) == outlet.has(canonical) == publishes
+
+
+def sitemap(kind: str, *entries: tuple[str, str]) -> str:
+    """A sitemap of the addresses of each `kind`, and when they were modified."""
+    root = {"url": "urlset", "sitemap": "sitemapindex"}[kind]
+    listed = "".join(
+        f"<{kind}><loc>{url}</loc><lastmod>{date}</lastmod></{kind}>" for url, date in entries
+    )
+    return f'<{root} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{listed}</{root}>'
+
+
+@pytest.mark.parametrize("backfill", [True, False])
+def test_whatever_a_sitemap_lists_is_read_or_counted(*, backfill: bool) -> None:
+    within, before, after = "2023-07-20", "2023-06-20", "2023-09-20"
+    index = ("category-sitemap", "post_tag-sitemap", "post-sitemap-2023-09", "post-sitemap1")
+    site = {
+        "/sitemap.xml": sitemap(
+            "sitemap",
+            *((f"{SITE}/{name}.xml", within) for name in (*index, "post-sitemap2")),
+            (f"{SITE}/post-sitemap3.xml", within),
+            (f"{SITE}/post-sitemap4.xml", before),
+            ("https://lain.example/sitemap.xml", within),
+            ("", within),
+        ),
+        "/post-sitemap1.xml": sitemap(
+            "url",
+            (f"{SITE}/berita/1/a", within),
+            (f"{SITE}/berita/2/b", before),
+            (f"{SITE}/berita/3/c", before),
+            (f"{SITE}/", within),
+            (f"{SITE}/{'x' * 3000}", within),
+        ),
+        "/post-sitemap2.xml": sitemap("url", (f"{SITE}/berita/4/d", before)),
+        "/post-sitemap3.xml": sitemap("url", (f"{SITE}/berita/5/e", within)),
+        "/post-sitemap-2023-09.xml": sitemap("url", (f"{SITE}/berita/6/f", after)),
+    }
+    counts = {
+        "sitemaps of other things than articles": 2,
+        "sitemaps older than what is read": 1,
+        "sitemaps of another site": 1,
+        "entries that cannot be read": 1 + 1,
+        "older than what is read": 2 + 1,
+        "the front page": 1,
+    }
+    if backfill:
+        got = read(Sitemap("/sitemap.xml"), site.get, max_pages=2)
+        counts |= {"sitemaps of another month": 1, "sitemaps beyond the last that is read": 1}
+    else:
+        got = read(Sitemap("/sitemap.xml"), site.get, until=None)
+    assert +got.dropped == counts
+    others = set() if backfill else {"/berita/5/e", "/berita/6/f"}
+    assert set(got.taken) == {"/berita/1/a"} | others
+
+
+def test_what_other_listings_name_and_is_not_read_is_counted() -> None:
+    post = {"link": f"{SITE}/berita/1/a", "date_gmt": "2023-07-05T01:00:00"}
+    posts = [post | {"modified_gmt": post["date_gmt"]}, post | {"date_gmt": "0000-00-00"}, 7]
+    assert +read(WordPress(), lambda _: json.dumps(posts)).dropped == {
+        "entries that cannot be read": 2
+    }
+
+    captures = [
+        ["timestamp", "original"],
+        ["20230705010203", f"{SITE}/berita/1/harga-cabai-di-pasar-turun"],
+        ["20230705010203", f"{SITE}/tag/cabai"],
+        ["20230705010203", f"{SITE}/2021/05/04/harga-cabai-di-pasar-turun"],
+        ["yesterday", SITE],
+    ]
+    got = read(Wayback(), lambda _: json.dumps(captures))
+    assert len(got.taken) == 1
+    assert +got.dropped == {
+        "no address of an article": 1,
+        "of another time": 1,
+        "entries that cannot be read": 1,
+    }
+
+    menu = '<a href="/redaksi">Redaksi</a><a href="/tag/cabai">Cabai</a>'
+    front = page(1, 2).replace("<main>", f"<main>{menu}")
+    got = read(Index(("/",)), lambda _: front)
+    assert len(got.taken) == 2
+    assert +got.dropped == {"links of the site's pages that do not look like articles": 2}
+
+
+def test_pages_of_a_feed_that_are_leapt_over_are_counted() -> None:
+    def feed(path: str) -> str:
+        day = JULY[1] + timedelta(days=20 - at(path))
+        item = f"<link>{SITE}/berita/{{}}</link><pubDate>{format_datetime(day)}</pubDate>"
+        items = "".join(f"<item>{item.format(at(path) * 2 + n)}</item>" for n in (0, 1))
+        return f'<rss version="2.0"><channel>{items}</channel></rss>'
+
+    got = read(Feed("/feed?p=1", "/feed?p={page}"), feed)
+    assert got.dropped["pages of a feed after a backfill's window"] == got.first_page - 1 > 15

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from scrapy.exceptions import CannotResolveHostError
 from scrapy.utils.url import strip_url
 
 from crawler.outlet import Outlet, zone_of
@@ -37,7 +38,7 @@ from crawler.sources import (
     SourceError,
     WordPress,
 )
-from crawler.web.errors import ForbiddenError, in_words
+from crawler.web.errors import ForbiddenError, UnreachableError, in_words
 from crawler.web.middlewares import MAX_ROBOTS_BYTES, DisallowedError
 from extract import places
 
@@ -124,11 +125,10 @@ async def _final(visit: Visit, url: str) -> str:
         return (await visit.fetch(url)).url
     except DisallowedError:  # the front page may not be fetched; other pages may
         return url
-    except ForbiddenError as error:
-        raise StudyError(in_words(error), ours=True) from None
     except Exception as error:  # noqa: BLE001 (whatever it was, the site cannot be visited)
-        reason = in_words(error).removeprefix("unreachable: ")
-        raise StudyError(reason, ours="cannot be resolved" in reason) from None
+        cause = error.__cause__ if isinstance(error, UnreachableError) else None
+        ours = isinstance(cause or error, ForbiddenError | CannotResolveHostError)
+        raise StudyError(in_words(cause or error), ours=ours) from None
 
 
 def _section(url: str) -> str:
