@@ -247,11 +247,14 @@ class _Facets:
 def page(session: Session, search: Search, cursor: str | None = None, *, limit: int = 50) -> Page:
     """The findings that `search` asks for, `limit` of them from `cursor` on. Raises QueryError
     (`extract.query`) for words that cannot be read, and CursorError."""
-    before = _rank_of(cursor) if cursor else None
-    ranks = _ranks(session, search, before, limit + 1)
-    total = count(session, search)
+    if cursor:
+        before, total = _read(cursor)
+        ranks = _ranks(session, search, before, limit + 1)
+    else:
+        ranks = _ranks(session, search, None, max(COUNTED, limit) + 1)
+        total = len(ranks)
     rows = _rows(session, [_id_of(rank) for rank in ranks[:limit]], _Facets.of(search).words)
-    after = f"{ranks[limit - 1]:x}" if len(ranks) > limit else None
+    after = f"{ranks[limit - 1]:x}.{total:x}" if len(ranks) > limit else None
     return Page(tuple(rows), after, min(total, COUNTED), total <= COUNTED)
 
 
@@ -271,10 +274,12 @@ def count(session: Session, search: Search) -> int:
     return session.scalar(select(func.count()).select_from(found)) or 0
 
 
-def _rank_of(cursor: str) -> int:
-    if not re.fullmatch(r"[0-9a-f]{1,16}", cursor):
+def _read(cursor: str) -> tuple[int, int]:
+    """The rank that a cursor begins after, and how many findings the first page counted."""
+    parts = re.fullmatch(r"([0-9a-f]{1,15}|[0-7][0-9a-f]{15})\.([0-9a-f]{1,6})", cursor)
+    if not parts:
         raise CursorError("This is not a cursor: take it from the page before.")
-    return min(int(cursor, 16), 2**63 - 1)
+    return int(parts[1], 16), int(parts[2], 16)
 
 
 def _id_of(rank: int) -> int:

