@@ -124,13 +124,13 @@ def _print(title: str, signs: "VitalSigns") -> None:
         last = signs.days[-1]
         table.add_row("new articles", f"{last.new} on {last.date}{_habit(signs)}")
         most = max((count for count in signs.per_day if count is not None), default=0)
-        line = sparklines(signs.per_day)[0] if most else " " * len(signs.per_day)
+        line = sparklines(signs.per_day, minimum=0, maximum=max(most, 1))[0]
         table.add_row("", Text(f"{line}  {len(signs.per_day)} days, at most {most} a day"))
     table.add_row("extracted", _share(signs.share_extracted, "of the pages examined"))
     table.add_row("dated", _share(signs.share_dated, "of the articles"))
     errors = ", ".join(f"{count} {sort}" for sort, count in signs.errors.items())
     table.add_row("errors", f"{errors} in a week" if errors else "none in a week")
-    table.add_row("blocked", f"{signs.blocked} pages and crawls in a week")
+    table.add_row("blocked", f"{signs.blocked} times in a week")
     stdout().print(table)
 
 

@@ -125,6 +125,8 @@ class _Run:
             report.state = "running"
             # for the log; each outlet's is a task of its own, and so has a context of its own
             bind_contextvars(crawl=self._name, outlet=spider.name)
+            if backfill := self._arguments["backfill"]:
+                bind_contextvars(backfill=backfill)
             crawler = self._runner.create_crawler(spider)
             task = self._runner.crawl(crawler, run=self._name, **self._arguments)
             stopping = None

@@ -1,21 +1,23 @@
 """The watch over outlets and the daily crawl: it notes what changes, and tells the operators."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
+from structlog.contextvars import bound_contextvars
 
 import settings
+from alerts import notices
 from alerts.deliver import tell_operators
 from crawler.outlets import catalogue
 from scheduler import heartbeat
 from scheduler.clock import last_due
-from storage import crawls, runs, states
+from storage import runs, states
 from storage.database import reading
-from storage.states import Change, Health
 
-MOST_LINES = 30  # in one message
+logger = logging.getLogger(__name__)
 
 
 def now() -> datetime:
@@ -60,7 +62,9 @@ class Watch:
         problem = run.trouble if run else "nothing was crawled"
         if code not in (0, 1):
             problem = f"the crawl ended with exit code {code}"
-        heartbeat.ping(self._settings.heartbeat_url, "fail" if problem else "", problem or "")
+        with bound_contextvars(crawl=run.name if run else None):
+            logger.info("the daily crawl ended: %s", problem or "all is well")
+            heartbeat.ping(self._settings.heartbeat_url, "fail" if problem else "", problem or "")
         self.look(after_crawl=True)
 
     def look(self, *, after_crawl: bool = False) -> None:
@@ -69,7 +73,8 @@ class Watch:
         moment = self._clock()
         with reading(self._engine) as session:
             known = runs.runs(session, moment)
-            last = crawls.last_finished(session)
+            paused = states.paused(session)
+        last = max((run.ended for run in known if run.ended), default=None)
         going = not after_crawl and runs.is_going(known, moment, self._limit)
         judges = not going and last != self._looked
         if judges:
@@ -77,7 +82,11 @@ class Watch:
         with Session(self._engine) as session, session.begin():
             changes = []
             daily = runs.daily(
-                known, len(self._names), since=self._since(moment), now=moment, limit=self._limit
+                known,
+                len({*self._names} - paused.keys()),
+                since=self._since(moment),
+                now=moment,
+                limit=self._limit,
             )
             # of one under way only that it takes too long: what it found is known at its end
             told = not going or daily.state == "late"
@@ -85,8 +94,14 @@ class Watch:
                 changes.append(change)
             if judges:
                 changes += states.settle(session, moment, self._names)
+            for change in changes:
+                outlet = None if change.outlet == states.DAILY else change.outlet
+                with bound_contextvars(outlet=outlet):
+                    logger.warning("%s (was %s): %s", change.state, change.before, change.why)
             if changes:
-                tell_operators(session, title(changes), lines(changes), moment, self._settings)
+                language = self._settings.language
+                title, lines = notices.title(changes, language), notices.lines(changes, language)
+                tell_operators(session, title, lines, moment, self._settings)
         if judges:
             self._looked = last
 
@@ -94,30 +109,3 @@ class Watch:
         """Since when a daily crawl must have been completed: the last time one was due that has
         had its hours."""
         return last_due(moment - self._limit, self._settings.crawl_at, self._settings.zone)
-
-
-def title(changes: Sequence[Change]) -> str:
-    """What has changed, in a line."""
-    parts = [_DAILY[change.state] for change in changes if change.outlet == states.DAILY]
-    outlets = [change for change in changes if change.outlet != states.DAILY]
-    if bad := sum(change.state != Health.WELL for change in outlets):
-        parts.append(f"{bad} outlet{' needs' if bad == 1 else 's need'} a look")
-    if well := sum(change.state == Health.WELL for change in outlets):
-        parts.append(f"{well} outlet{' is' if well == 1 else 's are'} well again")
-    return f"Pantau: {', '.join(parts)}"
-
-
-def lines(changes: Sequence[Change]) -> list[str]:
-    """A line for each change, the most important first, and not too many."""
-    ordered = sorted(changes, key=lambda c: (c.outlet != states.DAILY, c.state == Health.WELL))
-    told = [f"{c.outlet}: {c.state} (was {c.before}). {c.why}" for c in ordered[:MOST_LINES]]
-    more = len(ordered) - len(told)
-    return [*told, f"… and {more} more: `pantau doctor` shows all."] if more else told
-
-
-_DAILY = {
-    "well": "the daily crawl is well again",
-    "missing": "the daily crawl did not run",
-    "late": "the daily crawl has not come to its end",
-    "nothing": "the daily crawl found nothing",
-}

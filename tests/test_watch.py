@@ -14,7 +14,7 @@ import pytest
 from cryptography.fernet import Fernet
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from alerts import channels
@@ -23,7 +23,8 @@ from scheduler import heartbeat
 from scheduler.metrics import serving
 from scheduler.watch import Watch
 from settings import Settings
-from storage import runs, states
+from storage import backfills, runs, states
+from storage.backfills import Part
 from storage.database import open_database
 from storage.models import Crawl, Delivery, OutletState
 from tests import site as sites
@@ -101,6 +102,57 @@ def test_vital_signs(engine: Engine) -> None:
     assert (vitals.blocked, dict(vitals.errors)) == (1, {"blocked": 1})
 
 
+def test_vital_signs_are_shown(engine: Engine) -> None:
+    with Session(engine) as session, session.begin():
+        for number, day in enumerate([*OFFICE * 4, CHALLENGED, CHALLENGED]):
+            crawled(session, "a", FIRST + timedelta(days=number), day, run=f"{number}")
+        now = FIRST + timedelta(days=29, hours=1)
+        states.settle(session, now, ["a"])
+        signs = states.vitals(session, ["new", "a"], now + timedelta(hours=1))
+    assert [*signs] == ["new", "a"]
+    assert (signs["new"].state, signs["new"].last_success) == ("new", None)
+    a = signs["a"]
+    assert (a.state, a.since) == ("blocked", now)
+    assert "Cloudflare" in a.why
+    assert (a.latest, a.habit, a.slow) == (0, 4, 0)
+    assert (a.share_extracted, a.share_dated, a.errors) == (1, 1, {"blocked": 2})
+    assert a.per_day == [*([4, 4, 4, 4, 4, 0, 0] * 4)[2:], None, None]
+
+
+def test_a_night_without_internet_is_no_outlets_fault(engine: Engine) -> None:
+    names = [f"o{number}" for number in range(30)]
+    with Session(engine) as session, session.begin():
+        for number in range(30):
+            at = FIRST + timedelta(days=number)
+            if number not in (20, 21):  # two nights on which the machine was off
+                run_of(session, f"{number}", at, 30, AWAY if number in (25, 26, 27) else WELL)
+            assert not states.settle(session, at + timedelta(hours=1), names)
+        assert states.vitals(session, ["o1"], at)["o1"].per_day[-6:-1] == [12, None, None, None, 12]
+
+
+def test_a_paused_outlet_is_not_watched(engine: Engine) -> None:
+    def night(number: int, day: Day) -> list[tuple[str, str]]:
+        at = FIRST + timedelta(days=number)
+        for outlet in ("a", "b"):
+            crawled(session, outlet, at, day, run=f"{number}")
+        return [(c.outlet, c.state) for c in states.settle(session, at, ["b"])]
+
+    with Session(engine) as session, session.begin():
+        assert not night(0, WELL)
+        assert states.pause(session, "b", FIRST)
+        assert not states.pause(session, "b", FIRST + timedelta(days=9))
+        assert states.paused(session) == {"b": FIRST}
+        assert not night(1, AWAY)
+        assert not night(2, AWAY)
+        assert states.judged(session, FIRST + timedelta(days=2), ["b"]) == []
+        signs = states.vitals(session, ["b"], FIRST + timedelta(days=2))["b"]
+        assert (signs.state, signs.since, signs.paused) == ("paused", FIRST, FIRST)
+        states.settle(session, FIRST, [])  # it is not forgotten, whatever the catalogue says
+        assert states.resume(session, "b")
+        assert not states.resume(session, "b")
+        assert night(3, AWAY) == [("b", "failing")]
+
+
 @pytest.mark.parametrize(
     ("error", "sort"),
     [
@@ -168,6 +220,14 @@ def test_the_daily_crawl(engine: Engine) -> None:
         assert state(due + 13 * hour) == "nothing"
         run_of(session, "good", due + 14 * hour, 30, WELL)
         assert state(due + 15 * hour) == "well"
+        run_of(session, "slow", due + 16 * hour, 29, WELL)
+        crawled(session, "o29", due + 16 * hour, WELL, run="slow", seconds=7 * 3600)
+        assert state(due + 24 * hour) == "late"
+        run_of(session, "ahead", due + 1000 * hour, 30, WELL)  # the clock was wrong for an hour
+        assert state(due + 24 * hour) == "late"
+        known = runs.runs(session, due + 100 * hour)
+        since, now = due + 72 * hour, due + 100 * hour
+        assert runs.daily(known, 30, since=since, now=now, limit=6 * hour).state == "missing"
 
 
 def test_operators_are_told_once(engine: Engine, tmp_path: Path) -> None:
@@ -200,6 +260,21 @@ def test_operators_are_told_once(engine: Engine, tmp_path: Path) -> None:
         titles = [told.message["title"] for told in session.scalars(select(Delivery))]
     assert len(titles) == 2
     assert "well again" in titles[1]
+
+
+def test_a_clock_that_was_ahead_stops_no_watch(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = datetime.now(UTC)
+    with Session(engine) as session, session.begin():
+        crawled(session, "laksara", now + timedelta(days=400), WELL, run="ahead")
+        crawled(session, "laksara", now - timedelta(days=1), AWAY, run="1")
+    watch = Watch(engine, Settings(), outlets=lambda: ["laksara"])
+    watch.look(after_crawl=True)
+    with Session(engine) as session, session.begin():
+        crawled(session, "laksara", now - timedelta(minutes=20), AWAY, run="2")
+    watch.look()
+    assert "failing (was well): It cannot be read" in caplog.text
 
 
 # --- the heartbeat --------------------------------------------------------------------------------
@@ -247,8 +322,11 @@ def test_metrics(engine: Engine, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     with Session(engine) as session, session.begin():
         run_of(session, "good", now - timedelta(hours=1), 30, Day(5, 2, empty=1))
+        crawled(session, "b", now - timedelta(days=2), Day(7), run="first")
+        crawled(session, "b", now - timedelta(days=1), Day(9), run="b")
         session.add(OutletState(outlet='a"\n', state="blocked", since=now, why="HTTP 403"))
         session.add(OutletState(outlet="b", state="well", since=now, why=""))
+        states.pause(session, "c", now)
     with serving(engine, Settings(home=tmp_path, metrics_address="127.0.0.1:0")) as address:
         assert address
         got = metrics(address)
@@ -258,15 +336,20 @@ def test_metrics(engine: Engine, tmp_path: Path) -> None:
     assert got["pantau_database_up"] == 1
     assert got["pantau_database_bytes"] > 10_000
     assert got["pantau_redis_up"] == 0  # nothing crawls
-    assert got["pantau_crawls_total"] == 30
-    assert got['pantau_pages_total{"outcome": "fetched"}'] == 150
-    assert got['pantau_links{"state": "rejected"}'] == 60
-    assert got['pantau_verdicts{"kind": "", "verdict": "rejected"}'] == 60
+    assert got["pantau_crawls_total"] == 32
+    assert got['pantau_pages_total{"outcome": "fetched"}'] == 166
+    assert got['pantau_links{"state": "rejected"}'] == 64
+    assert got['pantau_verdicts{"kind": "", "verdict": "rejected"}'] == 64
     assert got['pantau_queue_links{"by": "crawl"}'] == 0
     assert got["pantau_daily_crawl_last_duration_seconds"] == 60
     assert got["pantau_daily_crawl_last_success_timestamp_seconds"] > now.timestamp() - 3600
     assert got['pantau_outlets{"state": "blocked"}'] == 1
-    assert got['pantau_outlet_unwell{"outlet": "a\\"\\n", "state": "blocked"}'] == 1
+    assert got['pantau_outlets{"state": "paused"}'] == 1
+    assert got['pantau_outlet_state{"outlet": "a\\"\\n", "state": "blocked"}'] == 1
+    success = got['pantau_outlet_last_success_timestamp_seconds{"outlet": "b"}']
+    assert now.timestamp() - 24 * 3600 <= success < now.timestamp() - 23 * 3600
+    assert got['pantau_outlet_new_articles{"outlet": "b"}'] == 9
+    assert got['pantau_outlet_habitual_articles{"outlet": "b"}'] == 9
 
 
 def test_redis_and_deliveries_are_measured(
@@ -316,6 +399,61 @@ def test_run_is_watched_from_outside(pantau: Pantau, site: Site) -> None:
     engine_lines = [line for line in lines if line["logger"].startswith("scrapy")]
     assert engine_lines
     assert {line["outlet"] for line in engine_lines} == {"laksara"}
+
+
+def test_doctor_tells_cron(pantau: Pantau) -> None:
+    names = ("laksara", "nusabali", "satumeja", "transparansi")  # four of five
+    now = datetime.now(UTC)
+
+    def doctor(name: str, hours: int, day: Day, seconds: int = 60) -> tuple[int, str]:
+        with Session(engine) as session, session.begin():
+            session.execute(delete(Crawl))
+            for outlet in names:
+                at = now - timedelta(hours=hours)
+                crawled(session, outlet, at, day, run=name, seconds=seconds)
+        ran = pantau("doctor", "--since", "26h")
+        return ran.code, ran.err
+
+    engine = open_database(f"sqlite:///{pantau.home / 'pantau.db'}")
+    assert doctor("good", 7, WELL) == (0, "")
+    assert "No daily crawl was completed since" in doctor("old", 30, WELL)[1]
+    assert "it took 10.0 h" in doctor("slow", 20, WELL, seconds=10 * 3600)[1]
+    code, said = doctor("barren", 7, AWAY)
+    assert code == 1
+    assert "4 of 4 outlets gave nothing but errors" in said
+    engine.dispose()
+
+
+def test_a_paused_outlet_is_left_alone(pantau: Pantau, site: Site) -> None:
+    site.pages["/feed"] = Answer(sites.rss(site, ["/berita/satu"]))
+    site.pages["/berita/satu"] = f"<html><body><h1>Pasar</h1><p>{PROSE}</p></body></html>"
+    pantau.catalogue(row("kabar", site.url, '[{ feed = "/feed" }]'))
+    pantau.set(outlets="laksara")
+    engine = open_database(f"sqlite:///{pantau.home / 'pantau.db'}")
+    window = FIRST, FIRST + timedelta(days=2)
+    with Session(engine) as session, session.begin():
+        parts = [Part(name, "feed /feed", *window) for name in ("kabar", "laksara")]
+        backfills.begin(session, *window, ["kabar", "laksara"], parts, FIRST)
+    engine.dispose()
+    paused = pantau("outlets", "pause", "kabar", "laksara", "--json")
+    assert paused.json() == {"paused": ["kabar", "laksara"], "unchanged": []}
+    listed = {outlet["name"]: outlet["state"] for outlet in pantau("outlets", "--json").lines()}
+    assert listed == {"kabar": "paused", "laksara": "paused"}
+    crawled = pantau("crawl", "--json")
+    assert (crawled.code, crawled.json()["outlets"]) == (0, [])
+    reports = pantau("backfill", "--resume", "1", "--json").json()["outlets"]
+    assert {report["outlet"]: report["state"] for report in reports} == listed
+    days = ["--from", "2024-01-01", "--to", "2024-01-02"]
+    refused = pantau("backfill", *days, "--outlet", "kabar")
+    assert refused.code == 2
+    assert "“kabar” is paused" in refused.err
+    assert not site.paths()
+    assert pantau("outlets", "resume", "kabar").code == 0
+    assert pantau.crawl("kabar")["kabar"]["fetched"] == 1
+    signs = pantau("outlets", "show", "kabar", "--json").json()
+    assert (signs["state"], signs["latest"], signs["paused"]) == ("well", 1, None)
+    shown = pantau("outlets", "show", "kabar").out
+    assert "1 new article on" in shown
 
 
 # --- walls ----------------------------------------------------------------------------------------
