@@ -141,13 +141,13 @@ class Case:
 
 
 @cache
-def _regencies() -> Sequence[Place]:
-    """Regencies of PROVINCES that a plain name of one word means."""
+def _regencies(provinces: Sequence[str]) -> Sequence[Place]:
+    """Their regencies that a plain name of one word means."""
     gazetteer = load()
     found = []
     for area in gazetteer.areas.values():
         name = area.name.removeprefix("Kabupaten ")
-        if area.level == "regency" and area.province in PROVINCES and " " not in name:
+        if area.level == "regency" and area.province in provinces and " " not in name:
             meant = gazetteer.names.get(name.lower(), ())
             if len(meant) == 1:
                 found.append(area)
@@ -155,9 +155,11 @@ def _regencies() -> Sequence[Place]:
 
 
 class Cases:
-    """As many cases as are asked for, no two with the same people."""
+    """As many cases as are asked for, in the regencies of `provinces`, no two with the same
+    people."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, provinces: Sequence[str] = PROVINCES) -> None:
+        self._provinces = tuple(provinces)
         self._chance = random.Random(seed)  # noqa: S311
         self._taken: set[str] = set()
         self._turn: dict[str | None, int] = {}
@@ -165,7 +167,7 @@ class Cases:
 
     def new(self, province: str | None = None) -> Case:
         """The next case, somewhere or in `province`."""
-        own = [place for place in _regencies() if province in (None, place.province)]
+        own = [place for place in _regencies(self._provinces) if province in (None, place.province)]
         turn = self._turn.get(province, 0)
         self._turn[province] = turn + 1
         self._number += 1

@@ -1,0 +1,157 @@
+"""Pictures of every page, to be looked at: `python -m tests.dashboard.screens FOLDER`.
+
+Each is taken in light, in dark, and as wide as a phone, of an installation that has been watched
+with for weeks (`tests.dashboard.lived`). docs/pictures/ holds six of them, made smaller.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+from sqlalchemy.orm import Session
+
+from dashboard.access import COOKIE
+from dashboard.serve import serving
+from settings import Settings
+from storage import people
+from storage.database import open_database
+from storage.models import Role
+from tests.dashboard import lived
+from tests.dashboard.conftest import PASSWORD
+
+PAGES = {
+    "today": "/",
+    "findings": "/findings",
+    "search": "/findings?q=netralitas+AND+camat",
+    "finding": "/findings/1040",
+    "trends": "/trends",
+    "outlets": "/outlets",
+    "outlet": "/outlets/kabar-bali",
+    "crawls": "/crawls",
+    "backfill": "/crawls/backfills/new",
+    "alerts": "/alerts",
+    "rule": "/alerts/rules/new",
+    "deliveries": "/alerts/deliveries",
+    "people": "/people",
+    "audit": "/people/audit",
+    "account": "/account",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a page is looked at."""
+
+    name: str
+    width: int
+    height: int
+    scheme: str
+    language: str
+
+
+LOOKS = (
+    Look("light", 1280, 860, "light", "id"),
+    Look("dark", 1280, 860, "dark", "en"),
+    Look("phone", 390, 844, "light", "id"),
+    Look("phone-dark", 390, 844, "dark", "en"),
+)
+
+
+def chromium() -> str | None:
+    """Where Debian's Chromium is, if it is."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@contextmanager
+def installation(home: Path, now: datetime) -> Iterator[tuple[str, str]]:
+    """A dashboard over an installation that has been lived in: its address, and the cookie of an
+    administrator."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "outlets.toml").write_text(lived.catalogue(), "utf-8")
+    current = Settings(
+        home=home,
+        catalogue=home / "outlets.toml",
+        outlets="transparansi",
+        dashboard_address="127.0.0.1:0",
+        metrics_address="off",
+    )
+    engine = open_database(current.database)
+    with Session(engine) as session, session.begin():
+        if not people.people(session):
+            people.add(session, "sari", Role.ADMINISTRATOR, PASSWORD, now)
+            people.add(session, "budi", Role.REVIEWER, PASSWORD, now)
+        account = people.people(session)[-1]
+        cookie = people.sign_in(session, account.id, "Chromium", now)
+        fresh = not session.execute(lived.ANY_FINDING).first()
+    if fresh:
+        lived.fill(engine, now)
+    with serving(engine, current) as url:
+        yield url, cookie
+    engine.dispose()
+
+
+def take(url: str, cookie: str, folder: Path, pages: Mapping[str, str]) -> list[str]:
+    """Take the pictures; gives what went wrong on the way: errors of scripts, pages that failed."""
+    wrong: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--force-color-profile=srgb"]
+        )
+        for look in LOOKS:
+            context = browser.new_context(
+                viewport={"width": look.width, "height": look.height},
+                color_scheme="dark" if look.scheme == "dark" else "light",
+                locale={"id": "id-ID", "en": "en-GB"}[look.language],
+                timezone_id="Asia/Jakarta",
+            )
+            context.add_cookies([{"name": COOKIE, "value": cookie, "url": url}])
+            page = context.new_page()
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            page.on("console", lambda said: _note(wrong, said.type, said.text))
+            for name, path in pages.items():
+                _take(page, f"{url}{path}", folder / f"{name}-{look.name}.png", wrong)
+            context.close()
+        browser.close()
+    return wrong
+
+
+def _take(page: Page, address: str, path: Path, wrong: list[str]) -> None:
+    answer = page.goto(address)
+    if answer is None or not answer.ok:
+        wrong.append(f"{address}: {answer.status if answer else 'no answer'}")
+    if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+        wrong.append(f"{address}: wider than {page.viewport_size}")
+    page.screenshot(path=path, full_page=True)
+
+
+def _note(wrong: list[str], kind: str, text: str) -> None:
+    if kind == "error":
+        wrong.append(text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--home", type=Path, help="keep the installation here, for the next time")
+    parser.add_argument("--page", action="append", choices=PAGES, help="only this one")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    pages = {name: PAGES[name] for name in asked.page or PAGES}
+    with tempfile.TemporaryDirectory(prefix="pantau-screens-") as folder:
+        home = asked.home or Path(folder)
+        with installation(home, datetime.now(UTC)) as (url, cookie):
+            wrong = take(url, cookie, asked.folder, pages)
+    for problem in wrong:
+        print(problem, file=sys.stderr)
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
