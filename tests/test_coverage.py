@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -122,6 +124,127 @@ def test_what_the_daily_source_misses_is_crawled_counted_and_shown(
     shown = pantau("coverage")
     assert "Findings seen" in shown.out
     assert "of another site" in shown.out
+
+
+def test_a_search_finds_what_feed_and_sitemap_miss(pantau: Pantau, site: Site) -> None:
+    """And one that is only guessed, and is not there, is said once and fails nothing."""
+    fillers, (seen, missed) = fill(site, 3, 2)
+    site.pages["/feed"] = listed(site, *fillers, seen)
+    site.pages["/sitemap.xml"] = sitemap(site, *fillers, seen)
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]', platform="generic")
+    check = ("crawl", "--check", "--outlet", "kabar", "--json")
+
+    def checked(code: int = 0) -> dict[str, Any]:
+        ran = pantau(*check)
+        assert ran.code == code
+        report: dict[str, Any] = ran.json()["outlets"][0]
+        return report
+
+    assert checked()["note"] == "feed /rss: HTTP 404"
+    assert any(path.startswith("/search?q=netralitas") for path in site.paths())
+    assert checked()["note"] is None, "it was said before"
+
+    hits = "".join(f'<h2><a href="{path}">Camat di sini diperiksa Bawaslu</a></h2>'
+                   for path in (seen, "/berita/7/camat-lama", "/berita/8/camat-lama"))  # fmt: skip
+    site.pages["/search"] = f"<html><main>{hits}</main></html>"
+    site.pages |= dict.fromkeys(("/berita/7/camat-lama", "/berita/8/camat-lama"), FILLER)
+    assert checked()["missed"] == 0, "without dates, what was there before is not known to be new"
+    more = f'<h2><a href="{missed}">Camat lain diperiksa Bawaslu</a></h2>'
+    site.pages["/search"] = f"<html><main>{more}{hits}</main></html>"
+    report = checked()
+    assert (report["missed"], report["findings"], report["errors"]) == (1, 1, 0)
+    (outlet,) = pantau("coverage", "--json").json()["outlets"]
+    assert (outlet["missed"], outlet["found"]) == (1, 2)
+    assert (outlet["findings"]["daily"], outlet["findings"]["both"]) == (1, 1)
+    assert outlet["articles"], "the sitemap tells, whatever else fails"
+
+    site.pages["/search"] = Answer("", 429, {"Retry-After": "7200"})
+    report = checked()
+    assert "left alone for 7200 s" in report["note"]
+    assert report["errors"] == 0
+
+
+def test_what_healthy_sources_list_is_fetched_before_others_are_asked(
+    pantau: Pantau, site: Site
+) -> None:
+    """Though one source fails every day and the outlet wants to be left alone by what stands in."""
+    fillers, findings = fill(site, 2, 1)
+    site.pages["/sitemap.xml"] = Answer("", 429, {"Retry-After": "7200"})
+    pantau.outlet("kabar", site.url, BOTH.replace("[{", '[{feed = "/rss"}, {', 1))
+    for day, paths in enumerate((fillers, findings)):
+        site.pages["/feed"] = listed(site, *paths)
+        del site.log[:]
+        crawled = pantau.crawl("kabar")
+        assert site.paths() == ["/rss", "/feed", *paths, "/sitemap.xml"]
+        report = crawled["kabar"]
+        assert (report["fetched"], report["findings"]) == (len(paths), day)
+        assert (crawled.ran.code, report["errors"]) == (1, 2)
+        assert "left alone for 7200 s" in report["note"]
+
+
+def test_first_pages_are_asked_conditionally_by_each_source_for_itself(
+    pantau: Pantau, site: Site
+) -> None:
+    fillers, findings = fill(site, 4, 2)
+    shown = {"/": fillers[:2], "/cari": fillers[2:]}
+
+    def page(handler: BaseHTTPRequestHandler) -> Answer:
+        links = shown[urlsplit(handler.path).path]
+        tag = f'"{len(links)}"'
+        if handler.headers["If-None-Match"] == tag:
+            return Answer("", 304)
+        rows = "".join(f'<h2><a href="{link}">Berita pilihan dari redaksi</a></h2>'
+                       for link in links)  # fmt: skip
+        return Answer(f"<html><main>{rows}</main></html>", headers={"ETag": tag})
+
+    site.pages |= dict.fromkeys(shown, page)
+    search = '{search = "/cari?q={term}&page={page}", hits = "a", terms = ["bawaslu", "pilkada"]}'
+    pantau.set(max_source_pages=2)
+    pantau.outlet(
+        "kabar", site.url,
+        f'[{{archive = "/?page={{page}}", links = "a[href*=camat]"}}, {search}]\n'
+        'spare = [{index = ["/?page={page}"]}]',
+    )  # fmt: skip
+    shown["/"].append(findings[0])
+    assert pantau.crawl("kabar")["kabar"]["findings"] == 1
+    asked = {}
+    for news in ((), findings[1:]):
+        shown["/"].extend(news)
+        del site.log[:]
+        report = pantau.crawl("kabar")["kabar"]
+        assert (report["findings"], report["errors"]) == (len(news), 0)
+        asked[len(news)] = [(a.path, a.status) for a in site.log if "page=" in a.path]
+    searched = [("/cari?q=bawaslu&page=1", 304), ("/cari?q=pilkada&page=1", 304)]
+    assert asked[0] == [("/?page=1", 304), *searched], "one request each"
+    assert [status for path, status in asked[1] if path == "/?page=1"] == [200]
+
+    del site.log[:]
+    assert pantau("crawl", "--check", "--outlet", "kabar", "--json").code == 0
+    by_index = [a.status for a in site.log if a.path == "/?page=1"]
+    assert by_index == [304, 200], "what the archive has read the index has yet to read"
+
+
+def test_the_first_hours_of_a_window_may_be_in_the_site_s_month_before(
+    pantau: Pantau, site: Site
+) -> None:
+    """As its clock may be that of London."""
+    paths = [f"/berita/{n}/camat" for n in range(4)]
+    dates = ["2023-06-30T23:00:00+07:00", "2023-07-01T05:00:00+07:00"]
+    dates += ["2023-07-20T05:00:00+07:00", "2023-08-01T00:30:00+07:00"]
+    for path, date in zip(paths, dates, strict=True):
+        page = RELEVANT.format(title="Camat Diperiksa Bawaslu")
+        site.pages[path] = page.replace("2026-11-20T09:00:00+08:00", date)
+    link = '<h2><a href="{}">Camat Diperiksa Bawaslu</a></h2>'
+    site.pages["/arsip/2023/06"] = link.format(paths[1]) + link.format(paths[0])
+    site.pages["/arsip/2023/07"] = link.format(paths[3]) + link.format(paths[2])
+    days = 'past = [{days = "/arsip/{year}/{month}", links = "h2 a"}]'
+    pantau.outlet("kabar", site.url, f'[{{feed = "/feed"}}]\n{days}')
+    month = ("--from", "2023-07-01", "--to", "2023-07-31")
+    assert pantau("backfill", "--outlet", "kabar", *month).code == 0
+    found = {urlsplit(f["url"]).path for f in pantau("findings", "--json").lines()}
+    assert found == set(paths[1:3])
+    listings = dict.fromkeys(path for path in site.paths() if path.startswith("/arsip"))
+    assert list(listings) == ["/arsip/2023/07", "/arsip/2023/06"]
 
 
 def test_spare_sources_are_asked_once_a_week(pantau: Pantau, site: Site) -> None:

@@ -101,13 +101,13 @@ def is_monthly(source: Source) -> bool:
 
 
 def margins(source: Source) -> tuple[timedelta, timedelta]:
-    """How far before and after a backfill's window a source is asked that goes by the months or
-    days of its site's clock, which need not be the outlet's. A site's is rarely ahead: a month's
-    feed can be leapt through for that, a month's archive would have to be read whole."""
+    """How far before and after a backfill's window a source is asked that goes by the months of its
+    site's clock, which need not be the outlet's. A site's is rarely ahead: a month's feed can be
+    leapt through for that, a month's archive would have to be read whole."""
     match source:
         case Feed(window=str(window)) if "{month}" in window:
             return DAY, DAY
-        case DateArchive():
+        case DateArchive(path=path) if "{day}" not in path:
             return DAY, timedelta(0)
         case _:
             return timedelta(0), timedelta(0)
