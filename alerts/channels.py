@@ -123,6 +123,18 @@ def listed(session: Session, current: Settings) -> list[Listed]:
     ]
 
 
+def closed(session: Session, current: Settings) -> tuple[int, dict[str, str]]:
+    """How many channels there are, and those whose address cannot be used, with why."""
+    channels = session.scalars(select(models.Channel).order_by(models.Channel.name)).all()
+    why: dict[str, str] = {}
+    for channel in channels:
+        try:
+            _named(_open(channel.address, current))
+        except (SecretsError, AddressError) as error:
+            why[channel.name] = str(error)
+    return len(channels), why
+
+
 def send(secret: bytes, message: Message, message_id: str, current: Settings) -> None:
     """Send `message` to the channel whose address is `secret`, once, within PANTAU_TIMEOUT.
 
@@ -157,10 +169,13 @@ def _open(secret: bytes, current: Settings) -> Address:
     return Address(**json.loads(secrets.decrypt(secret, current)))
 
 
+def _named(address: Address) -> str:
+    return "signed webhook" if address.key else services.name(address.url)
+
+
 def _service(secret: bytes, current: Settings) -> str:
     try:
-        address = _open(secret, current)
-        return "signed webhook" if address.key else services.name(address.url)
+        return _named(_open(secret, current))
     except (SecretsError, AddressError) as error:
         return str(error)
 

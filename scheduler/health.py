@@ -1,5 +1,6 @@
 """Is the installation well? What `pantau doctor` asks, and what to do where it is not."""
 
+import shlex
 import shutil
 import socket
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine, func, select
 
 import settings
+from alerts import channels
+from alerts.errors import AddressError
 from crawler.outlet import Outlet
 from crawler.outlets import catalogue
 from extract.lexicon import LexiconError, load
@@ -41,7 +44,8 @@ class Check:
 
 
 def check() -> Iterator[Check]:
-    """Look at settings, database, Redis, lexicon, disk, clock, and whether the outlets answer."""
+    """Look at settings, database, clock, channels, Redis, lexicon, disk, and whether the outlets
+    answer."""
     current = settings.load()
     yield Check(
         "settings",
@@ -56,6 +60,7 @@ def check() -> Iterator[Check]:
     else:
         yield _database(engine)
         yield _clock(engine)
+        yield from _channels(engine, current)
         engine.dispose()
     yield _redis(current)
     yield _lexicon(current)
@@ -127,6 +132,36 @@ def _clock(engine: Engine) -> Check:
         + ("; the last crawl is in the future" if ahead else ""),
         "Set the clock, for instance by NTP: leases and schedules go by it.",
     )
+
+
+def _channels(engine: Engine, current: settings.Settings) -> Iterator[Check]:
+    """Whether the operators' channel is there, and the key opens all; where there are any."""
+    with reading(engine) as session:
+        count, closed = channels.closed(session, current)
+        if current.operators:
+            try:
+                channels.get(session, current.operators)
+                wrong = ""
+            except AddressError as error:
+                wrong = f"PANTAU_OPERATORS: {error}"
+            yield Check(
+                "operators",
+                not wrong,
+                wrong or f"they are told by the channel “{current.operators}”",
+                "Name one of `pantau alerts channels` in PANTAU_OPERATORS, or add this one: "
+                f"`pantau alerts channels add {shlex.quote(current.operators)} -`.",
+            )
+    if count:
+        names = ", ".join(f"“{name}”" for name in closed)
+        yield Check(
+            "channels",
+            not closed,
+            f"{len(closed)} of {count} cannot be used, {names}: {next(iter(closed.values()))}"
+            if closed
+            else f"the key opens all {count}",
+            "Put the key they were added with into PANTAU_SECRET_KEY, behind the newer one and a "
+            "comma; or remove these channels and add them again.",
+        )
 
 
 def _lexicon(current: settings.Settings) -> Check:

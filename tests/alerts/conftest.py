@@ -32,10 +32,11 @@ MORNING = datetime(2026, 6, 15, 2, 0, tzinfo=UTC)  # 09:00 in Jakarta
 
 @dataclass
 class Got:
-    """One POST: its headers and its body."""
+    """One POST: its headers, its body and its path."""
 
     headers: dict[str, str]
     body: bytes
+    path: str
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -75,7 +76,7 @@ class receiving:  # noqa: N801 (a context manager, used like a function)
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.got.append(Got(dict(self.headers), body))
+                receiver.got.append(Got(dict(self.headers), body, self.path))
                 answer = receiver.answers.pop(0) if receiver.answers else 200
                 if callable(answer):
                     answer(self)
@@ -84,8 +85,9 @@ class receiving:  # noqa: N801 (a context manager, used like a function)
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", "2")
                 self.end_headers()
+                self.wfile.write(b"ok")  # Slack says so
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -3,13 +3,18 @@
 import logging
 import re
 import time
+from html import unescape
 
 import pytest
 from apprise import Apprise
+from apprise.plugins.slack import NotifySlack
+from apprise.plugins.telegram import NotifyTelegram
+from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from alerts import channels, messages, secrets, services
 from alerts.errors import AddressError, DeliveryError
+from scheduler import health
 from settings import Settings
 from storage import rules
 from tests.alerts.conftest import Desk, Mailbox, Receiver
@@ -133,6 +138,62 @@ def test_a_chat_gets_the_plain_form(desk: Desk, receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "moved", "path", "escapes"),
+    [
+        (
+            "tgram://123456789:abcdefg_hijklmnop/12315544", (NotifyTelegram, "notify_url", "/bot"),
+            "/bot123456789:abcdefg_hijklmnop/sendMessage", True,
+        ),
+        (
+            "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
+            (NotifySlack, "webhook_url", "/services"),
+            "/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", True,
+        ),
+        ("mmost://{host}/abcdefghijklmnop", None, "/hooks/abcdefghijklmnop", False),
+        ("gotify://{host}/Aabcdefghijklmn", None, "/message", False),
+    ],
+)  # fmt: skip
+def test_services_get_what_an_alert_says(
+    desk: Desk,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    moved: tuple[type, str, str] | None,
+    path: str,
+    escapes: bool,
+) -> None:
+    """As Apprise sends it to them, only that they live on this machine."""
+    place = receiver.url.removesuffix("/hook/very-secret-path")
+    if moved:
+        service, name, below = moved
+        monkeypatch.setattr(service, name, place + below)
+    desk.channel("chat", address.replace("{host}", place.removeprefix("http://")))
+    desk.rule("bali", "chat")
+    desk.find("Camat <b>A</b> & B")
+    assert [sent.error for sent in desk.deliver()] == [None]
+    (got,) = receiver.got
+    assert got.path == path
+    said = " ".join(strings(got.json()))
+    assert ("&lt;b&gt;A&lt;/b&gt; &amp; B" in said) == escapes
+    for part in (
+        "Dugaan pelanggaran: Camat <b>A</b> & B",
+        "ASN · Kabupaten Buleleng, Bali",
+        "nusabali.example · 15 Juni 2026, 08.00 WITA · 1 media",
+        "“Bukti dari Camat <b>A</b> & B.”",
+        "https://nusabali.example/berita/1",
+    ):
+        assert part in unescape(said)
+
+
+def strings(value: object) -> list[str]:
+    """All texts in what JSON holds."""
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return [text for one in inner for text in strings(one)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize(
     ("address", "form"),
     [
         ("mailtos://user:password@example.org", "html"),
@@ -175,6 +236,33 @@ def test_addresses_show_nowhere(pantau: Pantau, receiver: Receiver) -> None:
     for hushed in ("very-secret", "hush-password", "a_key_of_the", f"127.0.0.1:{port}"):
         assert hushed.encode() not in kept
         assert hushed not in shown
+
+
+def test_doctor_says_which_channels_cannot_be_used(desk: Desk, receiver: Receiver) -> None:
+    def said(**settings: object) -> dict[str, tuple[bool, str]]:
+        current = desk.settings.model_copy(update=settings)
+        checks = [*health._channels(desk.engine, current)]
+        assert all(check.advice for check in checks)
+        return {check.name: (check.ok, check.says) for check in checks}
+
+    assert said() == {}
+    assert said(operators="tim") == {
+        "operators": (
+            False,
+            "PANTAU_OPERATORS: There is no channel “tim”; `pantau alerts channels add` makes one.",
+        )
+    }
+    desk.channel("tim", receiver.address)
+    assert said(operators="tim") == {
+        "operators": (True, "they are told by the channel “tim”"),
+        "channels": (True, "the key opens all 1"),
+    }
+    assert "there are: tim." in said(operators="team")["operators"][1]
+    for key, why in ((SecretStr(secrets.new_key()), "None of the keys"), (None, "Channels need")):
+        well, says = said(secret_key=key)["channels"]
+        assert not well
+        assert says.startswith(f"1 of 1 cannot be used, “tim”: {why}")
+        assert "secret-path" not in says
 
 
 def test_without_a_key_there_are_no_channels(pantau: Pantau) -> None:
