@@ -1,9 +1,9 @@
 """How well articles are judged: python -m benchmarks.judgement [FILE] [--json]
 
 FILE holds labelled articles as JSON lines (url, title, lead or text, label, kind, subject,
-province, regency); without it ../shared/relevance/dev.jsonl is read. Borderline ones are left
-out. An outlet's own province and regency come from outlets.csv beside the file's folder, where it
-exists.
+province, regency; all after the label may be missing), as `pantau export --labels` writes them;
+without it ../shared/relevance/dev.jsonl is read. Borderline ones are left out. An outlet's own
+province and regency come from outlets.csv beside the file's folder, where it exists.
 """
 
 import csv
@@ -123,11 +123,12 @@ def measure(rows: list[dict[str, Any]], home: dict[str, tuple[str | None, str | 
         for r, v in zip(rows, verdicts, strict=True)
         if v.relevant and r["label"] == "relevant"
     ]
+    kinds = [(r["kind"], v.kind) for r, v in found if r.get("kind")]
     subjects = [(r["subject"], v.subjects) for r, v in found if r.get("subject")]
     placed = [(r, v) for r, v in found if r.get("province")]
     narrow = [(r, v) for r, v in found if r.get("regency")]
     figures["pantau"] |= {
-        "kind right": Share(sum(r["kind"] == v.kind for r, v in found), len(found)),
+        "kind right": Share.of(wanted == kind for wanted, kind in kinds),
         "subject among those named": Share(sum(s in all_ for s, all_ in subjects), len(subjects)),
         "subject first": Share(sum(s == all_[0] for s, all_ in subjects), len(subjects)),
         "province right": Share(
@@ -148,11 +149,12 @@ def main(file: Path, as_json: bool) -> None:
     """Measures the judgement on labelled articles."""
     if not file.exists():
         raise click.UsageError(f"{file} does not exist: name a file of labelled articles.")
-    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    with file.open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
     rows = [row for row in rows if row["label"] != "borderline"]
     if not rows:
         raise click.UsageError(f"{file} holds no labelled articles.")
-    figures, milliseconds = measure(rows, outlets(file.parents[1] / "outlets.csv"))
+    figures, milliseconds = measure(rows, outlets(file.resolve().parent.parent / "outlets.csv"))
     if as_json:
         shares = {
             name: {

@@ -189,7 +189,6 @@ def find(session: Session, wanted: Search, limit: int | None = None) -> Iterator
         for id_ in batch:
             if id_ in rows:
                 yield _finding(rows[id_])
-        session.expunge_all()  # what was given is not kept in memory
 
 
 def get(session: Session, finding_id: int) -> Finding | None:
