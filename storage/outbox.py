@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from storage.links import upsert
@@ -202,7 +202,7 @@ def would_owe(session: Session, rule: Rule, since: datetime) -> Iterator[News]:
     """What `rule` would have been told of the findings since then, if it had been there."""
     told: dict[tuple[int, bool], int] = {}  # how far, of a story; whether old news counts, too
     wanted: dict[int, bool] = {}  # findings, and whether they are old news
-    query = select(Finding).where(Finding.found >= since).order_by(Finding.id)
+    query = select(Finding).where(Finding.found >= since, *_at_least(rule)).order_by(Finding.id)
     options = selectinload(Finding.places)
     for row in session.scalars(query.options(options).execution_options(yield_per=200)):
         if not _wants(rule, row):
@@ -218,3 +218,19 @@ def would_owe(session: Session, rule: Rule, since: datetime) -> Iterator[News]:
             yield News(
                 row.id, row.story_id, stage(row.kind), row.found, row.outlet, row.title, row.url
             )
+
+
+def _at_least(rule: Rule) -> Iterator[ColumnElement[bool]]:
+    """What holds for every finding that `rule` wants, for the database: a backfill stores many that
+    need not be read."""
+    wanted = rule.wanted
+    if rule.pace != "daily":
+        yield ~Finding.quiet
+    if not wanted.borderline:
+        yield ~Finding.borderline
+    if wanted.least_score:
+        yield Finding.score >= wanted.least_score
+    if wanted.kinds:
+        yield Finding.kind.in_(wanted.kinds)
+    if wanted.outlets:
+        yield Finding.outlet.in_(wanted.outlets)

@@ -316,6 +316,23 @@ def get(session: Session, name: str) -> Stored:
     return _stored(*row)
 
 
+def by_id(session: Session, id_: int) -> Stored | None:
+    """The rule with this id. Raises RuleError where it cannot be read."""
+    row = session.execute(_RULES.where(models.Rule.id == id_)).one_or_none()
+    return _stored(*row) if row else None
+
+
+def names(session: Session) -> list[str]:
+    """The names of all rules, in order."""
+    return list(session.scalars(select(models.Rule.name).order_by(models.Rule.name)))
+
+
+def renew_token(session: Session, id_: int) -> None:
+    """Give the rule with this id a new token: its feeds' old addresses open nothing any more."""
+    token = secrets.token_urlsafe(32)
+    session.execute(update(models.Rule).where(models.Rule.id == id_).values(token=token))
+
+
 def add(session: Session, rule: Rule, now: datetime) -> Stored:
     """Store a new rule. Raises RuleError where the name is taken or there is no such channel."""
     if session.scalar(select(models.Rule.id).where(models.Rule.name == rule.name)):
