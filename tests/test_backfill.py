@@ -240,9 +240,9 @@ LISTINGS = {  # by what the outlets have: their sources, and the most requests t
     "search-feed": (SEARCH_FEED, 4),
     "several": (f"{SEARCH[:-1]}, {SITEMAP[1:-1]}, {REST[1:]}", 9),
 }
-UNDATED = "archive", "search", "search-by-shape", "several"
-"""They are read from now on back until their articles, which must be fetched for it, are too old.
-"""
+UNDATED = "archive", "search", "search-by-shape", "several", "months"
+"""They are read back until their articles, which must be fetched for it, are too old: from now on,
+or from the end of the month before the window, where its first hours may be listed."""
 
 
 def test_exactly_the_window_is_fetched(pantau: Pantau, sites: Callable[[], Site]) -> None:

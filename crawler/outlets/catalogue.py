@@ -219,14 +219,22 @@ class _CommonCrawl(_Row):
         return CommonCrawl()
 
 
-_KINDS = (
-    *("feed", "sitemap", "wordpress", "search", "archive", "days", "index"),
-    *("wayback", "commoncrawl"),
-)
+KINDS: dict[type, str] = {
+    Feed: "feed",
+    Sitemap: "sitemap",
+    WordPress: "wordpress",
+    Search: "search",
+    Archive: "archive",
+    DateArchive: "days",
+    Index: "index",
+    Wayback: "wayback",
+    CommonCrawl: "commoncrawl",
+}
+"""What the row of a source is known by: a key, whose value is the source's first field, if any."""
 
 
 def _kind(source: Any) -> str | None:
-    found = [kind for kind in _KINDS if isinstance(source, dict) and kind in source]
+    found = [kind for kind in KINDS.values() if isinstance(source, dict) and kind in source]
     return f"_{found[0]}" if found else None
 
 
@@ -243,7 +251,7 @@ _Source = Annotated[
     Discriminator(
         _kind,
         custom_error_type="source",
-        custom_error_message=f"a source is a table with one of {', '.join(_KINDS)}",
+        custom_error_message=f"a source is a table with one of {', '.join(KINDS.values())}",
     ),
 ]
 

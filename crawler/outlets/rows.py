@@ -14,31 +14,9 @@ from tomlkit.exceptions import ParseError
 from tomlkit.items import AoT, Table
 
 from crawler.outlet import Outlet
-from crawler.outlets.catalogue import ZONES, CatalogueError, load
-from crawler.sources import (
-    Archive,
-    CommonCrawl,
-    DateArchive,
-    Feed,
-    Index,
-    Search,
-    Sitemap,
-    Source,
-    Wayback,
-    WordPress,
-)
+from crawler.outlets.catalogue import KINDS, ZONES, CatalogueError, load
+from crawler.sources import Source, WordPress
 
-_KINDS: dict[type, tuple[str, str]] = {  # source → what its row is known by, and the field that is
-    Feed: ("feed", "path"),
-    Sitemap: ("sitemap", "path"),
-    WordPress: ("wordpress", "path"),
-    Search: ("search", "path"),
-    Archive: ("archive", "path"),
-    DateArchive: ("days", "path"),
-    Index: ("index", "paths"),
-    Wayback: ("wayback", ""),
-    CommonCrawl: ("commoncrawl", ""),
-}
 _HEAD = """# Outlets of this installation, beside the built-in ones: see docs/outlets.md.
 """
 
@@ -46,14 +24,14 @@ _HEAD = """# Outlets of this installation, beside the built-in ones: see docs/ou
 def source_row(source: Source) -> dict[str, Any]:
     """A source as the table that a catalogue has for it. Raises CatalogueError where its kind has
     none."""
-    if type(source) not in _KINDS:
+    kind = KINDS.get(type(source))
+    if kind is None:
         raise CatalogueError(f"{source.name}: a catalogue has no row for a source of this kind")
-    kind, main = _KINDS[type(source)]
-    row: dict[str, Any] = {} if main else {kind: True}
-    for field in fields(source):  # type: ignore[arg-type]
+    row: dict[str, Any] = {kind: True}
+    for number, field in enumerate(fields(source)):  # type: ignore[arg-type]
         value = getattr(source, field.name)
         value = list(value) if isinstance(value, tuple) else value
-        if field.name == main:
+        if number == 0:
             row[kind] = True if source == WordPress() else value
         elif field.default is MISSING or getattr(source, field.name) != field.default:
             row[field.name] = value
