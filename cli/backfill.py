@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,10 +86,15 @@ def backfill(
         if first or last or names or archives or files:
             raise InputError("--resume ID goes alone: the backfill has its days and outlets.")
         with reading_database() as session:
-            has_files = existing(session, resumed).files > 0
+            there = existing(session, resumed)
+        if there.asked == backfills.CANCEL:
+            raise InputError(f"Backfill {resumed} was cancelled; begin another.")
+        has_files = there.files > 0
         _refuse_pace(has_files, max_pages, delay)
         backfill_id = resumed
         with shared().transaction() as session, session.begin():
+            if not there.running:
+                backfills.ask(session, backfill_id, None, datetime.now(UTC))
             backfills.change(session, backfill_id, max_pages=max_pages, delay=delay)
     else:
         if first is None or last is None:
@@ -99,15 +104,18 @@ def backfill(
         if has_files and archives:
             raise InputError("--warc asks no site, so it goes without --archives.")
         _refuse_pace(has_files, max_pages, delay)
-        backfill_id = begin(
-            spiders_to_crawl(names),
-            first,
-            last,
-            archives=archives,
-            max_pages=max_pages,
-            delay=delay,
-            files=_places(files),
-        )
+        spiders, places = spiders_to_crawl(names), _places(files)
+        with shared().transaction() as session, session.begin():
+            backfill_id = begin(
+                session,
+                spiders,
+                first,
+                last,
+                archives=archives,
+                max_pages=max_pages,
+                delay=delay,
+                files=places,
+            )
     mention(f"This is backfill {backfill_id}. Ctrl-C stops it; --resume {backfill_id} goes on.")
     read: Sequence[FileReport] = ()
     reports: Sequence[OutletReport]

@@ -1,7 +1,6 @@
 """pantau crawl, pantau run"""
 
 import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -13,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from cli.dashboard import dashboard
+from cli.dashboard import COMMAND, dashboard
 from cli.findings import print_found
 from cli.inputs import catalogue, json_option, spiders_to_crawl
 from cli.output import mention, print_json, say, stdout
@@ -81,6 +80,7 @@ def run(now: bool, as_json: bool) -> None:
     from alerts.deliver import run_once
     from extract.lexicon import load
     from scheduler.clock import DailyCrawl
+    from scheduler.jobs import working
     from scheduler.metrics import serving
     from scheduler.watch import Watch
     from storage.database import open_database
@@ -92,7 +92,7 @@ def run(now: bool, as_json: bool) -> None:
     watch = Watch(engine, current)
     daily = DailyCrawl(
         engine,
-        [sys.executable, "-m", "cli", "crawl", *(["--json"] if as_json else [])],
+        [*COMMAND, "crawl", *(["--json"] if as_json else [])],
         current.crawl_at,
         current.zone,
         current.lease_seconds,
@@ -103,7 +103,8 @@ def run(now: bool, as_json: bool) -> None:
     def waiting() -> None:
         mention(f"\nThe next crawl begins at {daily.next_due():%Y-%m-%d %H:%M %Z}. Ctrl-C ends it.")
 
-    with serving(engine, current), dashboard(engine, current):
+    jobs = working(engine, COMMAND, current.lease_seconds)
+    with serving(engine, current), dashboard(engine, current), jobs:
         asyncio.run(daily.run(now=now, waiting=waiting))
 
 

@@ -14,6 +14,8 @@ from rich.table import Table
 from cli.inputs import InputError, json_option, reading_database
 from cli.output import print_json, stdout
 
+COMMAND = (sys.executable, "-m", "cli")  # what does the jobs asked for in the browser
+
 
 @contextmanager
 def dashboard(engine: Any, current: Any) -> Iterator[str | None]:
@@ -45,6 +47,7 @@ def serve(as_json: bool) -> None:
     Example: PANTAU_DASHBOARD_ADDRESS=0.0.0.0:8080 pantau serve
     """
     import settings
+    from scheduler.jobs import working
     from storage.database import open_database
 
     current = settings.load()
@@ -53,7 +56,9 @@ def serve(as_json: bool) -> None:
     stopped = Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
-    with dashboard(open_database(current.database), current) as served:
+    engine = open_database(current.database)
+    jobs = working(engine, COMMAND, current.lease_seconds)
+    with dashboard(engine, current) as served, jobs:
         if as_json:
             print_json({"address": served})
             sys.stdout.flush()

@@ -22,6 +22,8 @@ FETCHED = (State.GATED, State.EMPTY, State.REJECTED, State.FOUND)
 FEW = 0.25  # of what the outlet's other months have, a month's articles are suspiciously few
 EXPECTED = 4  # articles: of a month that may have fewer, nothing can be said
 
+PAUSE, CANCEL = "pause", "cancel"  # what may be asked of a backfill
+
 Window = tuple[datetime, datetime]
 
 
@@ -39,7 +41,7 @@ class Part:
 class Progress:
     """A backfill, and how far it has come. `running`: a process is at it; `finished`: it came to
     its end, though some of its slices may have failed. `pending` links wait to be fetched. One that
-    goes through `files` has no slices."""
+    goes through `files` has no slices. `asked` is "pause" or "cancel" where somebody wants that."""
 
     id: int
     start: datetime
@@ -50,6 +52,7 @@ class Progress:
     begun: datetime
     finished: datetime | None
     running: bool
+    asked: str | None
     slices: int
     slices_done: int
     files: int
@@ -61,8 +64,12 @@ class Progress:
 
     @property
     def state(self) -> str:
-        """ "running", "done" or "stopped"."""
-        return "running" if self.running else "done" if self.finished else "stopped"
+        """ "running", "stopping" (it was asked to end), "done", "cancelled" or "stopped"."""
+        if self.running:
+            return "stopping" if self.asked else "running"
+        if self.finished:
+            return "done"
+        return "cancelled" if self.asked == CANCEL else "stopped"
 
 
 class Mark(StrEnum):
@@ -136,6 +143,26 @@ def change(
 def finish(session: Session, backfill_id: int, now: datetime | None) -> None:
     """Note that a backfill has come to its end; with None, that it has not."""
     session.execute(update(Backfill).where(Backfill.id == backfill_id).values(finished=now))
+
+
+def ask(session: Session, backfill_id: int, what: str | None, now: datetime) -> None:
+    """Ask a backfill to PAUSE, or, for good, to CANCEL: the process at it ends itself, whoever
+    started it. With None it may go on."""
+    session.execute(update(Backfill).where(Backfill.id == backfill_id).values(asked=what))
+    if not leases.holder(session, lease(backfill_id), now):
+        give_up(session, backfill_id)
+
+
+def asked(session: Session, backfill_id: int) -> str | None:
+    """What is asked of a backfill; None where it may go on."""
+    return session.scalar(select(Backfill.asked).where(Backfill.id == backfill_id))
+
+
+def give_up(session: Session, backfill_id: int) -> None:
+    """Leave what a backfill has not fetched to others, if it was cancelled."""
+    if asked(session, backfill_id) == CANCEL:
+        waiting = Row.backfill_id == backfill_id, Row.state == State.PENDING
+        session.execute(update(Row).where(*waiting).values(state=State.SKIPPED))
 
 
 def lease(backfill_id: int) -> str:
@@ -299,6 +326,7 @@ def get(session: Session, backfill_id: int, now: datetime) -> Progress | None:
         row.begun,
         row.finished,
         bool(held_until and held_until >= now),
+        row.asked,
         slices,
         slices_done,
         files,

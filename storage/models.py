@@ -326,7 +326,8 @@ class Backfill(Base):
     """A journey into the past: what `outlets` published from `start` until `until`.
 
     `max_pages` is the most article pages to fetch of each outlet, `delay` the least seconds
-    between two requests to one, where it is not that of every day."""
+    between two requests to one, where it is not that of every day. `asked` is "pause" or "cancel"
+    where somebody asked for that: the process at it, whoever started it, ends itself then."""
 
     __tablename__ = "backfills"
 
@@ -338,6 +339,7 @@ class Backfill(Base):
     delay: Mapped[float | None]
     begun: Mapped[datetime]
     finished: Mapped[datetime | None]
+    asked: Mapped[str | None] = mapped_column(String(6))
 
 
 class Slice(Base):
@@ -393,6 +395,31 @@ class Lease(Base):
     expires: Mapped[datetime]
     done: Mapped[bool] = mapped_column(default=False)
     wanted: Mapped[datetime | None]
+
+
+class Job(Base):
+    """What somebody (`who`) asked for in the browser, for a process that does such: `kind` with its
+    `arguments`, `about` an outlet, a site or a backfill. `state` is one of `storage.jobs.JobState`.
+
+    `result` holds the JSON documents that it gave, `error` in one sentence what went wrong; `tries`
+    is how often it was begun, `cancelled` when somebody asked for its end."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("jobs_state", "state", "id"), Index("jobs_about", "about", "id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSON)
+    about: Mapped[str] = mapped_column(String(255))
+    who: Mapped[str | None] = mapped_column(String(64))
+    asked: Mapped[datetime]
+    started: Mapped[datetime | None]
+    finished: Mapped[datetime | None]
+    cancelled: Mapped[datetime | None]
+    state: Mapped[str] = mapped_column(String(9))
+    tries: Mapped[int] = mapped_column(default=0)
+    result: Mapped[list[Any]] = mapped_column(default=list)
+    error: Mapped[str | None]
 
 
 class Story(Base):

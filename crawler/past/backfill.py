@@ -1,7 +1,9 @@
 """Backfills: beginning one, and going on with it, one process at a time."""
 
 import logging
+import os
 import secrets
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +25,7 @@ from crawler.spider import OutletSpider
 from storage import backfills, leases
 from storage.backfills import Part
 from storage.crawls import Counts
+from storage.database import reading
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ class BackfillBusyError(Exception):
 
 
 def begin(
+    session: Session,
     spiders: Sequence[type[OutletSpider]],
     first: date,
     last: date,
@@ -49,18 +53,17 @@ def begin(
     the day `last`, by their own clocks; gives its id. With `archives` the web archives are asked
     for each of them; with WARC `files` (paths or addresses) these are read, and nothing else."""
     asked = () if files else spiders
-    with Session(shared().engine) as session, session.begin():
-        return backfills.begin(
-            session,
-            datetime.combine(first, clock.min, UTC),
-            datetime.combine(last + timedelta(days=1), clock.min, UTC),
-            [spider.name for spider in spiders],
-            (part for spider in asked for part in _slices(spider, first, last, archives)),
-            datetime.now(UTC),
-            max_pages=max_pages,
-            delay=delay,
-            files=files,
-        )
+    return backfills.begin(
+        session,
+        datetime.combine(first, clock.min, UTC),
+        datetime.combine(last + timedelta(days=1), clock.min, UTC),
+        [spider.name for spider in spiders],
+        (part for spider in asked for part in _slices(spider, first, last, archives)),
+        datetime.now(UTC),
+        max_pages=max_pages,
+        delay=delay,
+        files=files,
+    )
 
 
 def _slices(spider: type[OutletSpider], first: date, last: date, archives: bool) -> Iterator[Part]:
@@ -159,7 +162,8 @@ def _is_spent(report: OutletReport) -> bool:
 
 @contextmanager
 def _held(engine: Engine, backfill_id: int) -> Iterator[None]:
-    """Hold the lease of a backfill; that of a process that died is waited for."""
+    """Hold the lease of a backfill; that of a process that died is waited for. When somebody asks
+    it to pause or to end, this process is told to stop, as Ctrl-C does."""
     name, me = backfills.lease(backfill_id), secrets.token_hex(8)
     seconds = min(LEASE_SECONDS, settings.load().lease_seconds)
 
@@ -171,6 +175,10 @@ def _held(engine: Engine, backfill_id: int) -> Iterator[None]:
         with Session(engine) as session:
             return leases.expires(session, name)
 
+    def is_asked() -> bool:
+        with reading(engine) as session:
+            return backfills.asked(session, backfill_id) is not None
+
     ends = expires()
     while not acquire():
         if expires() != ends:  # it was renewed: its holder lives
@@ -179,9 +187,13 @@ def _held(engine: Engine, backfill_id: int) -> Iterator[None]:
     over = threading.Event()
 
     def renew() -> None:
+        told = False
         while not over.wait(seconds / 5):
             try:
                 acquire()
+                if not told and is_asked():
+                    told = True
+                    os.kill(os.getpid(), signal.SIGTERM)
             except SQLAlchemyError:
                 logger.exception("the lease of backfill %s could not be renewed", backfill_id)
 
@@ -193,4 +205,5 @@ def _held(engine: Engine, backfill_id: int) -> Iterator[None]:
         over.set()
         keeping.join()
         with Session(engine) as session, session.begin():
+            backfills.give_up(session, backfill_id)
             leases.release(session, name, me)
