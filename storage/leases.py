@@ -78,8 +78,3 @@ def release(session: Session, name: str, owner: str) -> None:
 def finish(session: Session, name: str, owner: str) -> None:
     """Mark as done, for good, what the lease was for."""
     session.execute(update(Lease).where(Lease.name == name, Lease.owner == owner).values(done=True))
-
-
-def is_done(session: Session, name: str) -> bool:
-    """Whether what the lease `name` is for has been done."""
-    return bool(session.scalar(select(Lease.done).where(Lease.name == name)))

@@ -564,6 +564,40 @@ def test_what_is_no_opml_is_refused(hostile: str) -> None:
         outlets_in(hostile.encode())
 
 
+OPML = """<opml version="2.0"><body>
+<outline type="rss" text="Kabar Café" xmlUrl="https://kabar.example/feed"/></body></opml>"""
+LATIN = '<?xml version="1.0" encoding="iso-8859-1"?>'
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        OPML.encode(),
+        OPML.encode("utf-8-sig"),
+        OPML.encode("utf-16"),
+        (LATIN + OPML).encode("iso-8859-1"),
+        (LATIN + OPML).encode("utf-8-sig"),  # the mark knows better
+    ],
+)
+def test_opml_is_read_in_its_encoding(xml: bytes) -> None:
+    [(outlet, _)] = outlets_in(xml)[0]
+    assert outlet.title == "Kabar Café"
+
+
+@pytest.mark.parametrize(
+    ("xml", "says"),
+    [
+        (OPML.encode("iso-8859-1"), "it is not UTF-8, and says no other"),
+        (OPML.encode("utf-16-le"), "it is not UTF-8, and says no other"),
+        (LATIN.replace("iso-8859-1", "utf-8").encode() + OPML.encode("cp1252"), "utf-8"),
+        (LATIN.replace("iso-8859-1", "x-none").encode() + OPML.encode(), "x-none"),
+    ],
+)
+def test_opml_in_no_encoding_it_says_is_refused(xml: bytes, says: str) -> None:
+    with pytest.raises(OpmlError, match=says):
+        outlets_in(xml)
+
+
 def test_a_file_that_is_no_opml_is_said_in_one_sentence(pantau: Pantau, tmp_path: Path) -> None:
     file = tmp_path / "x.opml"
     file.write_text("https://x.example/feeds.opml")
