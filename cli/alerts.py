@@ -41,7 +41,7 @@ def rules(context: click.Context, as_json: bool) -> None:
         return
     from storage.rules import stored
 
-    with _reading() as session:
+    with reading() as session:
         known = stored(session)
     if as_json:
         for one in known:
@@ -80,31 +80,35 @@ def _wants(rule: "Rule") -> str:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
-    """What is wrong with a rule is wrong with the input."""
+def refusing() -> Iterator[None]:
+    """What is wrong with a rule or a channel is wrong with the input."""
+    from alerts.errors import AddressError
+    from alerts.secrets import SecretsError
     from storage.rules import RuleError
 
     try:
         yield
-    except RuleError as error:
+    except (AddressError, SecretsError, RuleError) as error:
         raise InputError(f"{str(error)[:1].upper()}{str(error)[1:]}") from None
 
 
 @contextmanager
-def _reading() -> Iterator["Session"]:
-    with _refusing(), reading_database() as session:
+def reading() -> Iterator["Session"]:
+    """The database, to read rules and channels."""
+    with refusing(), reading_database() as session:
         yield session
 
 
 @contextmanager
-def _writing() -> Iterator["Session"]:
+def writing() -> Iterator["Session"]:
+    """The database, to change rules and channels: all of it or, where they are refused, nothing."""
     from sqlalchemy.orm import Session
 
     import settings
     from storage.database import open_database
 
     engine = open_database(settings.load().database)
-    with _refusing(), Session(engine) as session, session.begin():
+    with refusing(), Session(engine) as session, session.begin():
         yield session
 
 
@@ -173,9 +177,9 @@ def add(name: str, as_json: bool, **given: Any) -> None:
     import settings
     from storage.rules import add as add_rule
 
-    with _refusing():
+    with refusing():
         rule = _changed({"name": name, "zone": settings.load().zone.key}, given)
-    with _writing() as session:
+    with writing() as session:
         kept = add_rule(session, rule, datetime.now(UTC))
     _report(kept, as_json, f"The rule {rule.name} wants {_wants(rule)}.")
 
@@ -194,7 +198,7 @@ def change(name: str, new_name: str | None, as_json: bool, **given: Any) -> None
     from storage.rules import change as change_rule
     from storage.rules import get
 
-    with _writing() as session:
+    with writing() as session:
         base = get(session, name).rule.model_dump()
         rule = _changed(base | {"name": new_name or name}, given)
         kept = change_rule(session, name, rule)
@@ -217,7 +221,7 @@ def remove(name: str, as_json: bool) -> None:
     """
     from storage.rules import remove as remove_rule
 
-    with _writing() as session:
+    with writing() as session:
         remove_rule(session, name, datetime.now(UTC))
     if as_json:
         print_json({"removed": name})
@@ -239,7 +243,7 @@ def try_(name: str, days: int, as_json: bool) -> None:
     from storage.outbox import would_owe
     from storage.rules import get
 
-    with _reading() as session:
+    with reading() as session:
         rule = get(session, name).rule
         news = list(would_owe(session, rule, datetime.now(UTC) - timedelta(days=days)))
     stories = len({one.story or -one.finding for one in news})
@@ -272,7 +276,7 @@ def export(file: Path, as_json: bool) -> None:
     from alerts.rulefile import dump
     from storage.rules import stored
 
-    with _reading() as session:
+    with reading() as session:
         known = [one.rule for one in stored(session)]
     try:
         file.write_text(dump(known), "utf-8")
@@ -295,7 +299,7 @@ def import_(file: Path, as_json: bool) -> None:
 
     read = _read(file)
     done: dict[str, list[str]] = {"added": [], "changed": [], "unchanged": []}
-    with _writing() as session:
+    with writing() as session:
         known = {one.rule.name: one.rule for one in stored(session)}
         for rule in read:
             if rule.name not in known:

@@ -1,44 +1,15 @@
 """pantau alerts channels, test, pending, deliver, again, key, feed"""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.table import Table
 from rich.text import Text
 
-from cli.inputs import InputError, json_option, reading_database
+from cli.alerts import reading, writing
+from cli.inputs import InputError, json_option
 from cli.output import mention, print_json, say, stdout
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-
-@contextmanager
-def _refused() -> Iterator[None]:
-    """What cannot be done with channels and rules is bad input."""
-    from alerts.errors import AddressError
-    from alerts.secrets import SecretsError
-    from storage.rules import RuleError
-
-    try:
-        yield
-    except (AddressError, SecretsError, RuleError) as error:
-        raise InputError(str(error)) from None
-
-
-@contextmanager
-def _writing() -> Iterator["Session"]:
-    from sqlalchemy.orm import Session
-
-    import settings
-    from storage.database import open_database
-
-    engine = open_database(settings.load().database)
-    with _refused(), Session(engine) as session, session.begin():
-        yield session
 
 
 @click.group(invoke_without_command=True)
@@ -54,7 +25,7 @@ def channels(ctx: click.Context, as_json: bool) -> None:
     import settings
     from alerts.channels import listed
 
-    with reading_database() as session:
+    with reading() as session:
         rows = listed(session, settings.load())
     if as_json:
         for row in rows:
@@ -93,7 +64,7 @@ def add_channel(name: str, url: str | None, as_json: bool) -> None:
         url = click.prompt("Address", hide_input=True, err=True) if terminal else sys.stdin.read()
     if not name.strip() or len(name) > 64:
         raise InputError("A channel's name has 1 to 64 characters.")
-    with _writing() as session:
+    with writing() as session:
         address = parse(url or "", current)
         add(session, name, address, deliver.now(), current)
     if as_json:
@@ -114,7 +85,7 @@ def remove_channel(name: str, as_json: bool) -> None:
     """
     from alerts.channels import remove
 
-    with _writing() as session:
+    with writing() as session:
         unsent = remove(session, name)
     if as_json:
         print_json({"name": name, "unsent": unsent})
@@ -132,7 +103,7 @@ def rekey_channels(as_json: bool) -> None:
     import settings
     from alerts.channels import rekey
 
-    with _writing() as session:
+    with writing() as session:
         count = rekey(session, settings.load())
     if as_json:
         print_json({"channels": count})
@@ -156,7 +127,7 @@ def test(channel: str, as_json: bool) -> None:
     from alerts.errors import DeliveryError
 
     key, current = str(uuid.uuid4()), settings.load()
-    with _refused(), reading_database() as session:
+    with reading() as session:
         secret = kept.get(session, channel).address
     error = None
     try:
@@ -181,7 +152,7 @@ def pending(as_json: bool) -> None:
     from alerts.deliver import unsent
     from storage.outbox import pending as owed
 
-    with reading_database() as session:
+    with reading() as session:
         messages, news = unsent(session), owed(session)
     if as_json:
         print_json({"messages": messages, "news": news})
@@ -239,7 +210,7 @@ def again(message_id: int, as_json: bool) -> None:
     """
     from alerts import deliver as delivery
 
-    with _writing() as session:
+    with writing() as session:
         there = delivery.again(session, message_id, delivery.now())
     if not there:
         raise InputError(f"No message {message_id} waits; `pantau alerts pending` lists them.")
@@ -275,12 +246,11 @@ def feed(name: str, format_: Any) -> None:
     import settings
     from alerts.feeds import feed_for
     from storage import rules
-    from storage.database import open_database, reading
+    from storage.database import open_database
 
-    engine = open_database(settings.load().database)
-    with _refused(), reading(engine) as session:
+    with reading() as session:
         token = rules.get(session, name).token
-    click.echo(feed_for(engine, token, format_))
+    click.echo(feed_for(open_database(settings.load().database), token, format_))
 
 
 COMMANDS: tuple[click.Command, ...] = (channels, test, pending, deliver, again, key, feed)
