@@ -59,3 +59,30 @@ for (const part of document.querySelectorAll("[data-live]")) {
   };
   setTimeout(again, 1000 * (part.dataset.every || 3));
 }
+
+// A list of names is added to by picking from those that are known.
+for (const list of document.querySelectorAll("textarea[data-names]")) {
+  const known = new Set([...document.getElementById(list.dataset.names).options].map((o) => o.value));
+  const input = document.createElement("input");
+  input.setAttribute("list", list.dataset.names);
+  input.setAttribute("aria-label", list.dataset.add);
+  input.placeholder = list.dataset.add;
+  input.autocomplete = "off";
+  const take = () => {
+    if (!known.has(input.value)) return false;
+    const names = list.value.split(/[,;\n]/).map((name) => name.trim()).filter(Boolean);
+    list.value = [...new Set([...names, input.value])].join("\n");
+    input.value = "";
+    return true;
+  };
+  input.addEventListener("input", (event) => {
+    if (event.inputType === "insertReplacementText" || !event.inputType) take();
+  });
+  input.addEventListener("change", take);
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    take();
+  });
+  list.after(input);
+}
