@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Path, Request
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -96,16 +96,19 @@ def needs(role: Role) -> Callable[[Request], Coroutine[Any, Any, Visit]]:
 
     async def visit(request: Request) -> Visit:
         visitor = await run_in_threadpool(_visit, request)
+        if not visitor.may(role):
+            raise HTTPException(403, f"This takes the role “{role}”.")
         if visitor.token and request.method not in guard.SAFE:
             guard.check_origin(request)
             guard.check_form(await request.form(), visitor.form)
-        if not visitor.may(role):
-            raise HTTPException(403, f"This takes the role “{role}”.")
         return visitor
 
     visit.role = role  # type: ignore[attr-defined]  # the tests list the routes by it
     return visit
 
+
+Id = Annotated[int, Path(ge=1, lt=2**31)]
+"""An id in an address: as large as the databases' own can be."""
 
 Viewer = Annotated[Visit, Depends(needs(Role.VIEWER))]
 Reviewer = Annotated[Visit, Depends(needs(Role.REVIEWER))]

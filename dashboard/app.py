@@ -1,19 +1,20 @@
 """The dashboard, as one ASGI application."""
 
 import logging
+from importlib.metadata import version
 from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
-from dashboard import signing, team
+from dashboard import alerts, api, finding, findings, signing, team, today
 from dashboard.access import SignInFirstError
 from dashboard.guard import Guard, Rates
 from dashboard.pages import STATIC, open_page
@@ -22,7 +23,16 @@ from settings import Settings
 logger = logging.getLogger(__name__)
 
 API = "/api/"
-ROUTERS = (signing.router, team.router)
+MAX_BODY = 1024 * 1024  # bytes: the largest form is a rule's
+ROUTERS = (
+    alerts.router,
+    api.router,
+    findings.router,
+    finding.router,
+    signing.router,
+    team.router,
+    today.router,
+)
 
 
 class _Static(StaticFiles):
@@ -36,7 +46,14 @@ class _Static(StaticFiles):
 
 def application(engine: Engine, current: Settings) -> FastAPI:
     """The dashboard over `engine`."""
-    app = FastAPI(title="Pantau", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Pantau",
+        version=version("pantau"),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        max_body_size=MAX_BODY,
+    )
     app.state.engine = engine
     app.state.settings = current
     app.state.rates = Rates()
@@ -47,6 +64,7 @@ def application(engine: Engine, current: Settings) -> FastAPI:
     app.add_exception_handler(SignInFirstError, _sign_in_first)
     app.add_exception_handler(StarletteHTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)
+    app.add_exception_handler(DataError, _not_storable)
     app.add_exception_handler(Exception, _failed)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(Guard)
@@ -90,7 +108,11 @@ def _not_understood(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:])
-    return _error(request, 422, f"{where}: {first['msg']}", {})
+    return _error(request, 422, f"{where}: {first['msg']}".encode(errors="replace").decode(), {})
+
+
+def _not_storable(request: Request, error: Exception) -> Response:
+    return _error(request, 422, "Something in it cannot be stored or looked for.", {})
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""What stands before every page: limits of size and rate, headers, and proof against forgery."""
+"""What stands before every page: headers, limits of rate, and proof against forgery."""
 
 import math
 import secrets
@@ -11,7 +11,6 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_BODY = 1024 * 1024  # bytes: the largest form is a rule's
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 SECURITY = {
@@ -30,7 +29,7 @@ SECURITY = {
 
 
 class Guard:
-    """Refuses bodies that are too large, and adds the headers of SECURITY."""
+    """Adds the headers of SECURITY to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -39,22 +38,13 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        received = 0
-
-        async def limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > MAX_BODY:
-                raise HTTPException(413, "That is too much at once.")
-            return message
 
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *_missing(message["headers"])]
             await send(message)
 
-        await self._app(scope, limited, secured)
+        await self._app(scope, receive, secured)
 
 
 def _missing(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

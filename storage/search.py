@@ -303,7 +303,7 @@ def _matching(session: Session, search: Search, before: int | None = None) -> Se
         return _on_postgresql(wanted, search, before)
     if not wanted.some and not wanted.none and not wanted.words:
         return _in_order(search, before)
-    match = _INDEX.c.findings_words.op("MATCH")(_expression(wanted))
+    match = _INDEX.c.findings_words.bool_op("MATCH")(_expression(wanted))
     if search.story is not None:  # few: each is looked up
         looked_up = exists().where(match, _INDEX.c.rowid == _RANK).correlate(Finding)
         return _in_order(search, before).where(looked_up)
@@ -334,7 +334,7 @@ def _in_order(search: Search, before: int | None) -> Select[int]:
 
 def _second(moment: datetime) -> int:
     """The first whole second from `moment` on."""
-    return max(0, min(ceil(moment.timestamp()), 2**33))
+    return max(0, min(ceil(moment.timestamp()), 2**33 - 1))
 
 
 def _conditions(search: Search) -> list[ColumnElement[bool]]:
@@ -388,15 +388,15 @@ def _on_postgresql(wanted: _Facets, search: Search, before: int | None) -> Selec
     query = _in_order(search, before)
     single = [group[0] for group in wanted.some if len(group) == 1]
     if single:
-        query = query.where(Finding.facets.op("@>")(_array(single)))
+        query = query.where(Finding.facets.bool_op("@>")(_array(single)))
     for group in wanted.some:
         if len(group) > 1:
-            query = query.where(Finding.facets.op("&&")(_array(group)))
+            query = query.where(Finding.facets.bool_op("&&")(_array(group)))
     if wanted.none:
-        query = query.where(~Finding.facets.op("&&")(_array(wanted.none)))
+        query = query.where(~Finding.facets.bool_op("&&")(_array(wanted.none)))
     if wanted.words:
         asked = func.to_tsquery(literal_column("'indonesian'::regconfig"), _tsquery(wanted.words))
-        query = query.where(literal_column("findings.words").op("@@")(asked))
+        query = query.where(literal_column("findings.words").bool_op("@@")(asked))
     return query
 
 

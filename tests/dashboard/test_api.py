@@ -1,0 +1,168 @@
+"""The API: what it gives, who may ask, and that nothing sent to it makes it fail."""
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings, strategies
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import response_schema_conformance
+from sqlalchemy.orm import Session
+
+from dashboard.serve import serving
+from settings import Settings
+from storage import people
+from storage.database import open_database
+from storage.models import Role
+from tests.dashboard import lived
+from tests.dashboard.conftest import Dashboard
+
+NOW = datetime.now(UTC)
+
+
+def client_of(
+    served: Dashboard, scopes: list[str], role: Role = Role.ADMINISTRATOR
+) -> httpx.Client:
+    """A program with a token."""
+    account = served.person(role)
+    with Session(served.engine) as session, session.begin():
+        token = people.make_token(session, account.id, "a test", scopes, NOW)
+    client = served.client()
+    client.headers["Authorization"] = f"Bearer {token}"
+    return client
+
+
+@pytest.fixture(scope="module")
+def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """A dashboard with a few days of findings."""
+    home: Path = tmp_path_factory.mktemp("lived")
+    current = Settings(home=home, dashboard_address="127.0.0.1:0", outlets="transparansi")
+    engine = open_database(current.database)
+    lived.fill(engine, NOW, days=4)
+    with serving(engine, current) as url:
+        yield Dashboard(url, engine, current)
+    engine.dispose()
+
+
+def test_findings_come_in_pages(lived_in: Dashboard) -> None:
+    client = client_of(lived_in, ["read"])
+    whole = client.get("/api/v1/findings", params={"limit": 200}).json()
+    assert whole["next"] is None
+    assert whole["total"] == len(whole["items"]) > 20
+    seen: list[int] = []
+    cursor = ""
+    while cursor is not None:
+        page = client.get("/api/v1/findings", params={"limit": 7, "cursor": cursor or None}).json()
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next"]
+    assert seen == [item["id"] for item in whole["items"]]
+    one = client.get(f"/api/v1/findings/{seen[0]}").json()
+    assert one["evidence"]
+    assert one["snapshot_sha256"]
+    some = client.get("/api/v1/findings", params={"kind": ["sanction", "allegation"]}).json()
+    assert {item["kind"] for item in some["items"]} <= {"sanction", "allegation"}
+
+
+def test_what_is_wrong_is_said(lived_in: Dashboard) -> None:
+    client = client_of(lived_in, ["read"])
+    for parameters, said in (
+        ({"words": "netral AND ("}, "character"),
+        ({"cursor": "nonsense"}, "cursor"),
+        ({"kind": "murder"}, "kind"),
+        ({"since": "2026-01-01"}, "since"),
+        ({"colour": "red"}, "colour"),
+    ):
+        answer = client.get("/api/v1/findings", params=parameters)
+        assert answer.status_code == 422, parameters
+        assert said in answer.json()["detail"], answer.text
+    assert client.get("/api/v1/findings/999999").status_code == 404
+
+
+def test_reviewing_takes_the_scope_and_the_version_seen(lived_in: Dashboard) -> None:
+    reader = client_of(lived_in, ["read"])
+    reviewer = client_of(lived_in, ["read", "review"], Role.REVIEWER)
+    path = "/api/v1/findings/1/review"
+    assert reader.patch(path, json={"state": "checked"}).status_code == 403
+    made = reviewer.patch(path, json={"state": "checked", "relevant": True, "version": 0}).json()
+    assert (made["state"], made["relevant"]) == ("checked", True)
+    stale = reviewer.patch(path, json={"note": "again", "version": 0})
+    assert stale.status_code == 409
+    assert reviewer.patch(path, json={"assigned_to": 999}).status_code == 422
+    fields = [entry["field"] for entry in reader.get("/api/v1/findings/1/history").json()]
+    assert sorted(fields) == ["relevant", "state"]
+
+
+def test_a_browser_may_read_but_not_change(lived_in: Dashboard) -> None:
+    client = lived_in.signed_in(Role.ADMINISTRATOR).client
+    assert client.get("/api/v1/findings").status_code == 200
+    assert client.patch("/api/v1/findings/1/review", json={"note": "forged"}).status_code == 403
+    assert lived_in.client().get("/api/v1/findings").status_code == 401
+
+
+def test_too_many_requests_have_to_wait(dashboard: Dashboard) -> None:
+    client = client_of(dashboard, ["read"])
+    answers = [client.get("/api/v1/rules").status_code for _ in range(301)]
+    assert answers == [200] * 300 + [429]
+    assert int(client.get("/api/v1/rules").headers["Retry-After"]) <= 60
+
+
+def test_nothing_sent_makes_it_fail(lived_in: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """schemathesis sends what the description allows, and what it does not, to every operation."""
+    monkeypatch.setattr("dashboard.access.API_RATE", None)
+    monkeypatch.setattr("dashboard.guard.Rates.take", lambda *_: None)
+    client = client_of(lived_in, list(people.SCOPES))
+    token = {"Authorization": client.headers["Authorization"]}
+    described = client.get("/api/v1/openapi.json").json()
+    schema = schemathesis.openapi.from_dict(described)
+    schema.config.update(base_url=lived_in.url)
+    sent: Counter[int] = Counter()
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        ways = [operation.as_strategy(generation_mode=mode) for mode in GenerationMode]
+
+        @settings(
+            max_examples=20,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=strategies.one_of(ways))
+        def send(case: schemathesis.Case) -> None:
+            answer = case.call(headers=token)
+            sent[answer.status_code // 100] += 1
+            case.validate_response(answer, checks=[not_a_server_error, response_schema_conformance])
+
+        send()
+    assert sent[2] > 50
+    assert sent[4] > 50
+
+
+def test_a_day_of_the_docs_example(lived_in: Dashboard) -> None:
+    """The example in docs/api.md does what it says."""
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
+    program = text.split("```python\n")[1].split("```")[0]
+    client = client_of(lived_in, ["read"])
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            "PANTAU_URL": lived_in.url,
+            "PANTAU_TOKEN": client.headers["Authorization"].removeprefix("Bearer "),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    week = client.get(
+        "/api/v1/findings",
+        params={"kind": "sanction", "since": (NOW - timedelta(days=7)).isoformat(), "limit": 200},
+    ).json()
+    assert len(ran.stdout.splitlines()) == week["total"] > 0
