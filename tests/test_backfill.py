@@ -3,22 +3,26 @@
 import json
 import os
 import signal
+import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from crawler.outlet import WIB
-from tests.conftest import Pantau, Ran, row
+from tests.conftest import ROOT, Pantau, Ran, row
 from tests.site import Answer, Site, running
 from tests.test_crawl import FILLER, RELEVANT, processes_of, wait_for
 
@@ -507,6 +511,63 @@ def test_months_that_cannot_be_trusted_are_marked(
     assert backfill(pantau, "--resume", "1")[1]["kabar"]["errors"] == 0
     about = pantau("backfills", "1", "--json").json()["by_outlet"][0]
     assert [month["mark"] for month in about["months"]] == [None, "empty", "few", None, None, None]
+
+
+def test_what_the_database_refuses_is_said_and_left_for_another_time(
+    pantau: Pantau, site: Site
+) -> None:
+    """An error that nobody thought of ends the outlet's part, and neither hides nor loses it."""
+    past = Past(site)
+    pantau.outlet("kabar", site.url, REST)
+    assert pantau("backfills").code == 0  # makes the database
+    refusal = (
+        "CREATE TRIGGER refusal BEFORE UPDATE OF finished ON slices "
+        "BEGIN SELECT RAISE(ABORT, 'no room left'); END"
+    )
+    with closing(sqlite3.connect(pantau.home / "pantau.db")) as database:
+        database.execute(refusal)
+    ran, reports = backfill(pantau, *DAYS)
+    assert (ran.code, ran.json()["state"]) == (1, "stopped")
+    assert ran.err == "pantau: Stopped; `pantau backfill --resume 1` goes on with it.\n"
+    assert (reports["kabar"]["state"], reports["kabar"]["errors"]) == ("stopped", 1)
+    assert "no room left" in reports["kabar"]["note"]
+    with closing(sqlite3.connect(pantau.home / "pantau.db")) as database:
+        database.execute("DROP TRIGGER refusal")
+    ran, _ = backfill(pantau, "--resume", "1")
+    assert (ran.code, ran.json()["state"]) == (0, "done"), ran.err
+    assert found(pantau, site) == relevant(past.within())
+    assert past.fetched() == Counter({post.path: 1 for post in past.within()})
+
+
+def test_sitemaps_are_parsed_in_worker_processes(
+    pantau: Pantau, site: Site, tmp_path: Path
+) -> None:
+    """In the crawl's own process, a large one would hold up all outlets: there it is an error."""
+    past = Past(site, posts=40)
+    pantau.outlet("kabar", site.url, SITEMAP)
+    program = (
+        "import sys\n"
+        "from lxml import etree\n"
+        "import crawler.sources.sitemap as sitemap\n"
+        "class Refusing:\n"
+        "    def __getattr__(self, name):\n"
+        "        raise AssertionError('parsed in the process of the crawl')\n"
+        "if __name__ == '__main__':\n"  # not in the workers
+        "    sitemap.etree = Refusing()\n"
+        "    from cli import main\n"
+        "    sys.argv[0] = 'pantau'\n"
+        "    main()\n"
+    )
+    script = tmp_path / "crawl.py"
+    script.write_text(program)
+    arguments = "backfill", "--json", *KABAR, "--from", "2023-07-01", "--to", "2023-07-31"
+    ran = subprocess.run(
+        [sys.executable, script, *arguments], env=pantau.environment | {"PYTHONPATH": str(ROOT)},
+        cwd=ROOT, capture_output=True, text=True, timeout=150, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    july = datetime(2023, 7, 1, tzinfo=WIB), datetime(2023, 8, 1, tzinfo=WIB)
+    assert found(pantau, site) == relevant(past.within(july))
 
 
 def test_the_pace_can_be_slowed(pantau: Pantau, site: Site) -> None:
