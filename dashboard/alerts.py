@@ -23,7 +23,7 @@ from dashboard.guard import Rates
 from dashboard.pages import page, see
 from dashboard.words import translations
 from extract import places
-from extract.lexicon import KINDS, SUBJECTS
+from extract.lexicon import SUBJECTS
 from storage import deliveries, models, outbox, rules
 from storage.models import Role
 from storage.outbox import News
@@ -133,10 +133,15 @@ def _wants(visit: Visit, rule: Rule) -> list[tuple[str, str]]:
 
 
 def _subject(name: str, language: str) -> str:
-    return words.kind(name, language) if name == "other" else words.subject(name, language)
+    named = words.kind if name == "other" else words.subject
+    said = named(name, language)
+    return said[:1].upper() + said[1:]
 
 
-_VALUE = re.compile(r"“[^”]*”|\b\d+(?:\.\d+)?\b|\b[a-z]+://…")
+_VALUE = re.compile(
+    r"“[^”]*”|\b\d+(?:\.\d+)?\b|\b[a-z]+://…"
+    r"|(?<=whole address of ).+?(?= \()|(?<=its rule, ).+(?=, was removed)"
+)
 
 
 def _said(visit: Visit, text: str) -> str:
@@ -149,7 +154,7 @@ def _said(visit: Visit, text: str) -> str:
     if mark:
         near = hint.rstrip("?").replace(" or ", f" {visit._('or')} ")
         said += "; " + visit._("did you mean %(names)s?", names=near)
-    return said[:1].upper() + said[1:]
+    return said
 
 
 # --- Rules ----------------------------------------------------------------------------------------
@@ -301,12 +306,12 @@ def _take(visit: Visit, stored: Stored | None, form: RuleForm) -> Response:
         if form.do == "try":
             return _rule(visit, stored, form, trial=_tried(visit, rule))
         with visit.writing() as session:
-            kept = (
-                rules.change(session, stored.rule.name, rule)
-                if stored
-                else rules.add(session, rule, visit.now)
-            )
-            visit.record(session, "rule changed" if stored else "rule added", rule.name)
+            if stored:
+                kept = rules.change(session, stored.rule.name, rule)
+                visit.record(session, "rule changed", rule.name)
+            else:
+                kept = rules.add(session, rule, visit.now)
+                visit.record(session, "rule added", rule.name)
             visit.notice(session, visit._("The rule “%(name)s” is saved.", name=rule.name))
     except RuleError as error:
         field, sentence = _wrong(visit, form, str(error))
@@ -350,7 +355,9 @@ def _wrong(visit: Visit, form: RuleForm, text: str) -> tuple[str, str]:
     }
     field, mark, problem = text.removeprefix(f"the rule “{form.name.strip()}”, ").partition(": ")
     if not mark or field not in labels:
-        return "name" if "there is a rule" in text else "", _said(visit, text)
+        said = _said(visit, text)
+        taken = text.startswith("there is a rule")
+        return "name" if taken else "", said[:1].upper() + said[1:]
     why, at, where = problem.partition(", at character ")
     if at:
         place, _colon, shown = where.partition(": ")
@@ -387,7 +394,7 @@ def _rule(
         SHOWN_TRIED=SHOWN_TRIED,
         channels=known,
         sent=sent,
-        kinds=[(name, words.kind(name, visit.language)) for name in (*KINDS, "other")],
+        kinds=[(name, words.kind(name, visit.language)) for name in words.KINDS],
         subjects=[(name, _subject(name, visit.language)) for name in (*SUBJECTS, "other")],
         provinces=_provinces(),
         regencies=_regencies() if visit.may(Role.OPERATOR) else [],
@@ -423,7 +430,10 @@ def switch(visit: Operator, id_: Id, active: Annotated[bool, Form()] = False) ->
     with visit.writing() as session:
         changed = stored.rule.model_copy(update={"active": active})
         rules.change(session, stored.rule.name, changed)
-        visit.record(session, "rule activated" if active else "rule deactivated", changed.name)
+        if active:
+            visit.record(session, "rule activated", changed.name)
+        else:
+            visit.record(session, "rule deactivated", changed.name)
     return see("/alerts")
 
 
