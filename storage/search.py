@@ -368,20 +368,38 @@ def _any_of(group: Sequence[str]) -> str:
 
 
 def _fts5(node: Node) -> str:
+    return _written(_negations_down(node))[1]
+
+
+def _negations_down(node: Node, negative: bool = False) -> Node:
+    """The same with NOT before words only."""
+    match node:
+        case Words():
+            return Not(node) if negative else node
+        case Not(part):
+            return _negations_down(part, not negative)
+        case Both(parts) | Either(parts):
+            kind = Both if isinstance(node, Both) is not negative else Either
+            return kind(tuple(_negations_down(part, negative) for part in parts))
+
+
+def _written(node: Node) -> tuple[int, str]:
+    """How deep it goes, and its text: what goes deepest stands first, for FTS5's parser has a small
+    stack. There, NOT stands between two sides and binds first."""
     match node:
         case Words(said, prefix):
-            return f'{{title text}}:"{" ".join(said)}"{"*" if prefix else ""}'
+            return 0, f'{{title text}}:"{" ".join(said)}"{"*" if prefix else ""}'
         case Not(part):
-            return f"({_any_of([_ALL])} NOT {_fts5(part)})"
+            return 0, f"({_any_of([_ALL])} NOT {_written(part)[1]})"
         case Either(parts):
-            return f"({' OR '.join(map(_fts5, parts))})"
+            written = sorted(map(_written, parts), reverse=True)
+            return written[0][0] + 1, f"({' OR '.join(text for _, text in written)})"
         case Both(parts):
-            wanted = [_fts5(part) for part in parts if not isinstance(part, Not)]
-            unwanted = [_fts5(part.part) for part in parts if isinstance(part, Not)]
-            positive = " AND ".join(wanted) or _any_of([_ALL])
-            if not unwanted:
-                return f"({positive})"
-            return f"(({positive}) NOT ({' OR '.join(unwanted)}))"
+            unwanted = [_written(part.part)[1] for part in parts if isinstance(part, Not)]
+            wanted = [_written(part) for part in parts if not isinstance(part, Not)]
+            (depth, first), *rest = sorted(wanted, reverse=True) or [(0, _any_of([_ALL]))]
+            sure = "".join(f" NOT {text}" for text in unwanted)
+            return depth + 1, f"({' AND '.join([first + sure, *(text for _, text in rest)])})"
 
 
 def _on_postgresql(wanted: _Facets, search: Search, before: int | None) -> Select[int]:

@@ -234,9 +234,7 @@ def _developments(
     session: Session, groups: Sequence[Row[Any]], since: datetime, now: datetime
 ) -> Iterator[Development]:
     keys = [group.story for group in groups]
-    first_of = dict(
-        session.execute(select(Story.id, Story.first).where(Story.id.in_(keys))).tuples().all()
-    )
+    first_of = dict(session.execute(select(Story.id, Story.first).where(Story.id.in_(keys))).all())
     members = defaultdict(list)
     columns = load_only(
         Finding.id,
