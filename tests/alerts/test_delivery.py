@@ -199,7 +199,7 @@ def test_what_is_being_sent_is_not_withdrawn(desk: Desk, receiver: Receiver) -> 
         with Session(desk.engine) as session, session.begin():
             deliver.take_up(session, desk.now, desk.settings)
 
-    receiver.answers = [200, meanwhile, meanwhile]
+    receiver.answers = [meanwhile] * 3
     desk.deliver(minutes=5)
     assert [title[-1] for title in receiver.titles()] == ["A", "A", "B", "C"]
 
