@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, HTTPException, Path, Query
+from babel.numbers import format_decimal
+from fastapi import APIRouter, Form, HTTPException, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -18,7 +19,7 @@ from alerts.errors import AddressError, DeliveryError
 from alerts.secrets import SecretsError
 from crawler.outlets import catalogue
 from dashboard import guard
-from dashboard.access import Operator, Viewer, Visit
+from dashboard.access import Id, Operator, Viewer, Visit
 from dashboard.guard import Rates
 from dashboard.pages import page, see
 from dashboard.words import translations
@@ -40,8 +41,6 @@ TESTS = guard.rate("10/minute")
 ZONES = {"Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT"}
 LONGEST_NAME = 64  # of a channel
 
-_ID = 2**31 - 1  # as large as PostgreSQL's get
-Id = Annotated[int, Path(ge=1, le=_ID)]
 Text = Annotated[str, Form()]
 
 
@@ -126,10 +125,14 @@ def _wants(visit: Visit, rule: Rule) -> list[tuple[str, str]]:
         (_("Places"), ", ".join(wanted.places)),
         (_("Outlets"), ", ".join(wanted.outlets)),
         (_("Words"), wanted.words or ""),
-        (_("Least score"), f"{wanted.least_score:g}" if wanted.least_score else ""),
+        (_("Least score"), _number(wanted.least_score, visit) if wanted.least_score else ""),
         (_("Findings in doubt"), _("wanted, too") if wanted.borderline else ""),
     ]
     return [(what, which) for what, which in asked if which]
+
+
+def _number(number: float, visit: Visit) -> str:
+    return format_decimal(number, locale=visit.language)
 
 
 def _subject(name: str, language: str) -> str:
@@ -620,7 +623,7 @@ def deliveries_page(
     channel: str = "",
     rule: str = "",
     state: str = "",
-    before: Annotated[int | None, Query(ge=1, le=_ID)] = None,
+    before: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
 ) -> Response:
     if state and state not in deliveries.STATES:
         raise HTTPException(404, "There is no such state.")
