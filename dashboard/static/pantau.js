@@ -5,6 +5,7 @@ const typing = (element) => element.closest("input, textarea, select, [contented
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+  if (localStorage.getItem("keys") === "off") return;
   const search = document.querySelector("input[type=search]");
   if (event.key === "/" && search) {
     event.preventDefault();
@@ -85,4 +86,54 @@ for (const list of document.querySelectorAll("textarea[data-names]")) {
     take();
   });
   list.after(input);
+}
+
+// Keys that press what has them (data-key), "?" that shows them all, and a way to turn them off.
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  const into = event.target.closest("input:not([type=radio], [type=checkbox]), textarea, select");
+  if (into || localStorage.getItem("keys") === "off") return;
+  const keys = document.querySelector("details.keys");
+  if (event.key === "?" && keys) {
+    keys.open = !keys.open;
+    if (keys.open) keys.scrollIntoView({ block: "nearest" });
+  }
+  const wanted = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  if (!wanted) return;
+  event.preventDefault();
+  if (wanted.tagName === "OPTION") {
+    wanted.selected = true;
+    wanted.parentElement.focus({ preventScroll: true });
+    wanted.parentElement.blur();
+  } else {
+    wanted.click();
+  }
+});
+
+for (const box of document.querySelectorAll("input[data-keys]")) {
+  box.checked = localStorage.getItem("keys") !== "off";
+  box.addEventListener("change", () => {
+    if (box.checked) localStorage.removeItem("keys");
+    else localStorage.setItem("keys", "off");
+  });
+}
+
+// Filters are folded away where there is no room beside the list.
+for (const part of document.querySelectorAll("details[data-fold]")) {
+  const narrow = window.matchMedia("(max-width: 56rem)");
+  const fold = () => {
+    part.open = !narrow.matches;
+  };
+  fold();
+  narrow.addEventListener("change", fold);
+}
+
+// A province that is chosen offers its regencies.
+for (const select of document.querySelectorAll("select[data-fills]")) {
+  select.addEventListener("change", async () => {
+    const answer = await fetch(`/findings/regencies?province=${select.value}`);
+    if (answer.ok && !answer.redirected) {
+      document.getElementById(select.dataset.fills).innerHTML = await answer.text();
+    }
+  });
 }
