@@ -149,6 +149,37 @@ def test_what_was_not_reached(writing: Writing) -> None:
     assert ended(gone) == ({Mark.UNREACHED, None}, None, False), "one was never read"
 
 
+def test_files_are_read_or_missed(writing: Writing) -> None:
+    """A file may have articles of any month."""
+    with writing() as session:
+        places = ["/news/1.warc.gz", "https://archive.example/2.warc.gz"]
+        start, until = MONTHS[0][0], MONTHS[1][1]
+        id_ = backfills.begin(session, start, until, ["kabar"], (), NOW, files=places)
+        files = backfills.files(session, id_)
+        assert [file.place for file in files] == places
+        backfills.note_read(session, files[0], position=5 * 1024**3, records=7)
+
+    def now() -> tuple[set[Mark | None], bool, int]:
+        with writing() as session:
+            months = backfills.months(session, id_, "kabar", MONTHS[:2])
+            row = backfills.get(session, id_, NOW)
+            assert row
+            is_read = backfills.is_read(session, id_)
+            return {month.mark for month in months}, is_read, row.files_done
+
+    assert now() == ({None}, False, 0)
+    with writing() as session:
+        files = backfills.files(session, id_)
+        assert (files[0].position, files[0].records) == (5 * 1024**3, 7)
+        backfills.note_read(session, files[0], finished=NOW)
+        backfills.note_read(session, files[1], error="HTTP 404")
+    assert now() == ({None}, True, 1)
+    with writing() as session:
+        files = backfills.files(session, id_)
+        backfills.note_read(session, files[0], finished=NOW, position=0, error="it is no WARC file")
+    assert now() == ({Mark.UNREACHED}, True, 1)
+
+
 def test_a_living_page_stands_before_an_archive_s_copy(writing: Writing) -> None:
     url = "https://kabar.example/berita/1"
     kept = Link(url, f"https://web.archive.org/web/20230105000000id_/{url}")
