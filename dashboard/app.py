@@ -14,7 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
-from dashboard import alerts, api, finding, findings, signing, team, today
+from dashboard import alerts, api, finding, findings, signing, team, today, trends
 from dashboard.access import SignInFirstError
 from dashboard.guard import Guard, Rates
 from dashboard.pages import STATIC, open_page
@@ -32,6 +32,7 @@ ROUTERS = (
     signing.router,
     team.router,
     today.router,
+    trends.router,
 )
 
 

@@ -55,7 +55,9 @@ def outlets() -> Sequence[Outlet]:
 def catalogue() -> str:
     """The outlets as a catalogue; their sites do not exist (RFC 2606)."""
     return "\n".join(
-        row(o.name, f"https://{o.name}.example", '[{ feed = "/feed" }]', province=o.province)
+        row(
+            o.name, f"https://{o.name}.example", '[{ feed = "/feed" }]', province=o.province
+        ).replace(o.name.title(), o.title)
         for o in outlets()
     )
 

@@ -5,6 +5,7 @@ with for weeks (`tests.dashboard.lived`). docs/pictures/ holds six of them, made
 """
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -17,9 +18,9 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 from sqlalchemy.orm import Session
 
+import settings
 from dashboard.access import COOKIE
 from dashboard.serve import serving
-from settings import Settings
 from storage import people
 from storage.database import open_database
 from storage.models import Role
@@ -75,13 +76,13 @@ def installation(home: Path, now: datetime) -> Iterator[tuple[str, str]]:
     administrator."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "outlets.toml").write_text(lived.catalogue(), "utf-8")
-    current = Settings(
-        home=home,
-        catalogue=home / "outlets.toml",
-        outlets="transparansi",
-        dashboard_address="127.0.0.1:0",
-        metrics_address="off",
-    )
+    os.environ |= {
+        "PANTAU_HOME": str(home),
+        "PANTAU_OUTLETS": "transparansi",
+        "PANTAU_DASHBOARD_ADDRESS": "127.0.0.1:0",
+    }
+    settings.load.cache_clear()  # the catalogue asks it, too
+    current = settings.load()
     engine = open_database(current.database)
     with Session(engine) as session, session.begin():
         if not people.people(session):

@@ -63,3 +63,8 @@ def upgrade() -> None:
         sa.Column("about", WebText(), nullable=False),
     )
     op.create_index("ix_audit_at", "audit", ["at"])
+
+
+def downgrade() -> None:
+    for table in ("audit", "invitations", "api_tokens", "sign_ins", "people"):
+        op.drop_table(table)
