@@ -14,7 +14,20 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
-from dashboard import alerts, api, finding, findings, signing, team, today, trends
+from dashboard import (
+    alerts,
+    api,
+    backfills,
+    crawls,
+    finding,
+    findings,
+    outlets,
+    signing,
+    studies,
+    team,
+    today,
+    trends,
+)
 from dashboard.access import SignInFirstError
 from dashboard.guard import Guard, Rates
 from dashboard.pages import STATIC, open_page
@@ -27,9 +40,13 @@ MAX_BODY = 1024 * 1024  # bytes: the largest form is a rule's
 ROUTERS = (
     alerts.router,
     api.router,
+    backfills.router,
+    crawls.router,
     findings.router,
     finding.router,
+    outlets.router,
     signing.router,
+    studies.router,
     team.router,
     today.router,
     trends.router,

@@ -338,6 +338,41 @@ def get(session: Session, backfill_id: int, now: datetime) -> Progress | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class OutletProgress:
+    """How far a backfill has come at one outlet: `parts` are its slices, `failed` those that could
+    not be read at the last try."""
+
+    outlet: str
+    parts: int = 0
+    parts_done: int = 0
+    failed: int = 0
+    listed: int = 0
+    fetched: int = 0
+    found: int = 0
+    pending: int = 0
+
+
+def by_outlet(session: Session, backfill_id: int) -> dict[str, OutletProgress]:
+    """How far a backfill has come at each outlet of which it has slices or links."""
+    slices = session.execute(
+        select(Slice.outlet, func.count(), func.count(Slice.finished), func.count(Slice.error))
+        .where(Slice.backfill_id == backfill_id)
+        .group_by(Slice.outlet)
+    )
+    parts = {outlet: counts for outlet, *counts in slices}
+    links = session.execute(
+        select(Row.outlet, func.count(), *_counts(), _number(Row.state == State.PENDING))
+        .where(Row.backfill_id == backfill_id, Row.state != State.TWIN)
+        .group_by(Row.outlet)
+    )
+    counts = {outlet: numbers for outlet, *numbers in links}
+    return {
+        name: OutletProgress(name, *parts.get(name, (0, 0, 0)), *counts.get(name, (0, 0, 0, 0)))
+        for name in {*parts, *counts}
+    }
+
+
 def _done(session: Session, table: type[Slice | ArchiveFile], backfill_id: int) -> tuple[int, int]:
     """How many there are of a backfill, and how many of them are done."""
     query = select(func.count(), func.count(table.finished))

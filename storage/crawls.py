@@ -1,14 +1,16 @@
 """Crawls: how far each source was read, and what each outlet's crawl gave."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.links import MAX_URL, upsert
-from storage.models import Crawl, Source, Validator
+from storage.models import Crawl, Lease, Link, Source, State, Validator
+
+LEASE = "crawl "  # with the outlet's name: the lease of the process that crawls it
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +109,92 @@ def validator(session: Session, url: str) -> tuple[str | None, str | None]:
     """The (ETag, Last-Modified) that `url` last gave in a reading that came to its end."""
     row = session.get(Validator, url)
     return (row.etag, row.last_modified) if row else (None, None)
+
+
+# --- looking back ---------------------------------------------------------------------------------
+
+
+def readings(session: Session, outlet: str) -> dict[str, Source]:
+    """How the sources of `outlet` were last read, by their names."""
+    rows = session.scalars(select(Source).where(Source.outlet == outlet))
+    return {row.name: row for row in rows}
+
+
+def of_run(session: Session, run: str) -> Sequence[Crawl]:
+    """The crawls that were started together, by their outlets."""
+    return session.scalars(select(Crawl).where(Crawl.run == run).order_by(Crawl.outlet)).all()
+
+
+def of_outlet(session: Session, outlet: str, limit: int) -> Sequence[Crawl]:
+    """The latest crawls of `outlet`, the newest first."""
+    query = select(Crawl).where(Crawl.outlet == outlet).order_by(Crawl.started.desc())
+    return session.scalars(query.limit(limit)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """A crawl under way: of its outlet `pending` links wait to be fetched."""
+
+    run: str
+    outlet: str
+    started: datetime
+    backfill_id: int | None
+    pending: int
+
+
+def under_way(session: Session, now: datetime) -> list[Going]:
+    """The crawls whose processes hold their outlets' leases, the oldest first."""
+    held = select(func.substr(Lease.name, len(LEASE) + 1)).where(
+        Lease.name.startswith(LEASE), Lease.expires >= now, ~Lease.done
+    )
+    names = [*session.scalars(held)]
+    latest = (
+        select(func.max(Crawl.id))
+        .where(Crawl.outlet.in_(names), Crawl.finished.is_(None))
+        .group_by(Crawl.outlet)
+    )
+    crawls = session.scalars(
+        select(Crawl).where(Crawl.id.in_(latest)).order_by(Crawl.started)
+    ).all()
+    waiting = (
+        select(Link.outlet, func.count())
+        .where(Link.outlet.in_([crawl.outlet for crawl in crawls]), Link.state == State.PENDING)
+        .group_by(Link.outlet)
+    )
+    pending = dict(session.execute(waiting).tuples().all())
+    return [
+        Going(c.run, c.outlet, c.started, c.backfill_id, pending.get(c.outlet, 0)) for c in crawls
+    ]
+
+
+def failed_links(session: Session, crawl: Crawl, limit: int) -> Sequence[Link]:
+    """Links that failed while `crawl` was under way, and, of the outlet's latest, those that are
+    tried again: with their errors."""
+    until = crawl.finished or datetime.max.replace(tzinfo=UTC)
+    then = and_(Link.state == State.FAILED, Link.settled.between(crawl.started, until))
+    again = and_(Link.state == State.PENDING, Link.error.is_not(None))
+    later = select(Crawl.id).where(Crawl.outlet == crawl.outlet, Crawl.started > crawl.started)
+    is_latest = session.scalar(later.limit(1)) is None
+    return session.scalars(
+        select(Link)
+        .where(
+            Link.outlet == crawl.outlet,
+            Link.backfill_id == crawl.backfill_id,
+            or_(then, again) if is_latest else then,
+        )
+        .order_by(Link.id)
+        .limit(limit)
+    ).all()
+
+
+def run_of(
+    session: Session, outlets: Sequence[str], since: datetime, until: datetime | None
+) -> str | None:
+    """The first run that crawled one of `outlets` (none: any) from `since` on, and began before
+    `until`; backfills are none."""
+    query = select(Crawl.run).where(Crawl.started >= since, Crawl.backfill_id.is_(None))
+    if outlets:
+        query = query.where(Crawl.outlet.in_(outlets))
+    if until:
+        query = query.where(Crawl.started < until)
+    return session.scalar(query.order_by(Crawl.started).limit(1))

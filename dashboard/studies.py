@@ -1,0 +1,160 @@
+"""Adding an outlet by its address: its site is studied, and what was found is shown first."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Form, HTTPException
+from fastapi.responses import Response
+
+import settings
+from crawler import urls
+from crawler.outlets.catalogue import CatalogueError, own_path
+from crawler.outlets.rows import in_toml, write
+from dashboard.access import Operator, Visit
+from dashboard.outlets import catalogue
+from dashboard.pages import page, see
+from extract import places
+from storage import jobs
+from storage.jobs import Kind
+from storage.models import Job
+
+router = APIRouter(prefix="/outlets/-", include_in_schema=False)
+
+MAX_URL = 500  # characters of an address
+
+
+@router.get("/add")
+def form(visit: Operator, url: str = "") -> Response:
+    return _form(visit, {"url": url})
+
+
+@router.post("/add")
+def study(
+    visit: Operator,
+    url: Annotated[str, Form()],
+    title: Annotated[str, Form()] = "",
+    province: Annotated[str, Form()] = "",
+) -> Response:
+    """Ask for a study of a site."""
+    given = {"url": url.strip(), "title": title.strip(), "province": province.strip()}
+    if error := _refused(visit, given):
+        return _form(visit, given, 400, error=error)
+    with visit.writing() as session:
+        host = urls.host(_address(given["url"]))
+        id_ = jobs.ask(session, Kind.STUDY, given, host, visit.account.name, visit.now)
+        visit.record(session, "site studied", given["url"])
+    return see(f"/outlets/-/studies/{id_}")
+
+
+@router.get("/studies/{id_}")
+def study_page(visit: Operator, id_: int) -> Response:
+    return page(visit, "study.html", **_shown(_job(visit, id_)))
+
+
+@router.get("/studies/{id_}/now")
+def study_now(visit: Operator, id_: int) -> Response:
+    job = _job(visit, id_)
+    answer = page(visit, "study-now.html", **_shown(job))
+    if job.state not in jobs.GOING:
+        answer.headers["X-Done"] = "yes"
+    return answer
+
+
+@router.post("/studies/{id_}/cancel")
+def cancel(visit: Operator, id_: int) -> Response:
+    job = _job(visit, id_)
+    with visit.writing() as session:
+        if jobs.cancel(session, id_, visit.now):
+            visit.record(session, "study cancelled", job.about)
+    return see(f"/outlets/-/studies/{id_}")
+
+
+@router.post("/studies/{id_}/add")
+def add(visit: Operator, id_: int) -> Response:
+    """Write the row that a study proposes into the installation's catalogue."""
+    job = _job(visit, id_)
+    row = (_found(job) or {}).get("row")
+    if not row:
+        raise HTTPException(409, "This study found nothing that could be added.")
+    name = str(row["name"])
+    if name in catalogue():
+        error = visit._("“%(name)s” is watched already.", name=name)
+        return page(visit, "study.html", 409, error=error, **_shown(job))
+    try:
+        write(own_path(settings.load()), [row])
+        catalogue()[name]  # it can be read again
+    except (CatalogueError, OSError) as problem:
+        return page(visit, "study.html", 409, error=str(problem), **_shown(job))
+    with visit.writing() as session:
+        visit.record(session, "outlet added", name)
+        visit.notice(session, visit._("Added. The next daily crawl reads it, or you do now."))
+    return see(f"/outlets/{name}")
+
+
+def _form(
+    visit: Visit, given: dict[str, str], status: int = 200, *, error: str | None = None
+) -> Response:
+    names = sorted(area.name for area in places.load().areas.values() if area.level == "province")
+    return page(visit, "study-new.html", status, given=given, provinces=names, error=error)
+
+
+def _refused(visit: Visit, given: dict[str, str]) -> str | None:
+    """Why a site cannot be studied; None where it can."""
+    url = given["url"]
+    host = urls.host(_address(url)) if len(url) <= MAX_URL and url.isprintable() else ""
+    if ("." not in host and "localhost" not in host) or " " in url or "@" in url:
+        return visit._(
+            "“%(url)s” is not the address of a site, such as kabardaerah.example.", url=url[:80]
+        )
+    path = f"{urlsplit(_address(url)).path}/"
+    for name, spider in catalogue().items():
+        same = urls.host(spider.outlet.url("/")) == host
+        if same and path.startswith(f"{spider.outlet.section}/"):
+            return visit._("“%(name)s” is watched already.", name=name)
+    if given["province"] and not places.load().named(given["province"], "province"):
+        return visit._("There is no province “%(name)s”.", name=given["province"][:80])
+    if len(given["title"]) > 100 or not given["title"].isprintable():
+        return visit._("A name has at most 100 characters.")
+    return None
+
+
+def _address(url: str) -> str:
+    return url if "://" in url else f"https://{url}"
+
+
+def _job(visit: Visit, id_: int) -> Job:
+    with visit.reading() as session:
+        job = jobs.get(session, id_)
+    if job is None or job.kind != Kind.STUDY:
+        raise HTTPException(404, "There is no such study.")
+    return job
+
+
+def _found(job: Job) -> dict[str, Any] | None:
+    """What a study found."""
+    return job.result[0] if job.result else None
+
+
+def _shown(job: Job) -> dict[str, Any]:
+    found = _found(job)
+    row = found and found.get("row")
+    return {
+        "job": job,
+        "going": job.state in jobs.GOING,
+        "found": found,
+        "row": row,
+        "toml": in_toml([row]).as_string() if row else "",
+        "tried": sorted(found["sources"], key=_place) if found else [],
+        "moments": {at: datetime.fromisoformat(at) for at in _newest(found) if at},
+        "there": bool(row) and row["name"] in catalogue(),
+    }
+
+
+def _newest(found: dict[str, Any] | None) -> list[str | None]:
+    return [source["newest"] for source in found["sources"]] if found else []
+
+
+def _place(source: dict[str, Any]) -> int:
+    """Where a source that was tried stands in the list."""
+    return 3 if source["error"] else ("daily", "spare", None).index(source["use"])
