@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from babel.numbers import format_decimal
 from fastapi import APIRouter, Form, HTTPException, Query
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from alerts import channels, deliver, messages, secrets, words
@@ -39,7 +39,8 @@ SHOWN = 50  # deliveries on one page
 TEST_SECONDS = 10
 TESTS = guard.rate("10/minute")
 ZONES = {"Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT"}
-LONGEST_NAME = 64  # of a channel
+LONGEST_NAME = 64  # characters, of a channel
+LONGEST_LIST = 50_000  # characters: all regencies and cities need 11,000
 
 Text = Annotated[str, Form()]
 
@@ -172,8 +173,8 @@ class RuleForm(BaseModel):
     kinds: list[str] = []
     subjects: list[str] = []
     provinces: list[str] = []
-    regencies: str = ""
-    outlets: str = ""
+    regencies: str = Field("", max_length=LONGEST_LIST)
+    outlets: str = Field("", max_length=LONGEST_LIST)
     words: str = ""
     least_score: str = ""
     borderline: bool = False
