@@ -128,7 +128,7 @@ def review(
     except ReviewError as error:
         return _finding(visit, id_, asked, 400, error=str(error), refused=change)
     onward = "/next" if then == "next" else ""
-    return see(f"/findings/{id_:int}{onward}{asked.query()}")
+    return see(f"/findings/{id_}{onward}{asked.query()}")
 
 
 @router.get("/{id_:int}/revisions/{number:int}")
