@@ -12,7 +12,7 @@ LINES = 200
 WORDS = 400
 COMPARED = 40_000  # characters, of all lines whose words are compared
 
-_WORD = re.compile(r"\n|\S+[^\S\n]*|[^\S\n]+")
+_WORD = re.compile(r"\n|[^\S\n]*\S+|[^\S\n]+")
 
 Kind = Literal["same", "mark", "gone", "new"]
 
