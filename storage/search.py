@@ -36,7 +36,7 @@ from extract.query import Both, Either, Node, Not, Words, parse
 from storage.models import Finding, FindingPlace, Review, Story
 from storage.stories import local_time
 
-COUNTED = 10_000  # findings that a page counts; of more it says so
+COUNTED = 1_000  # findings that a page counts; of more it says so
 IDS = 30  # bits of a row id in the full-text index that are the finding's id
 LEVELS = 20  # of the score, that have a facet each
 SHOWN = 240  # characters of a text that a row shows
@@ -250,6 +250,10 @@ def page(session: Session, search: Search, cursor: str | None = None, *, limit: 
     if cursor:
         before, total = _read(cursor)
         ranks = _ranks(session, search, before, limit + 1)
+    elif session.get_bind().dialect.name == "postgresql":
+        # apart: it would sort all that fits to give so many in order
+        ranks = _ranks(session, search, None, limit + 1)
+        total = count(session, search) if len(ranks) > limit else len(ranks)
     else:
         ranks = _ranks(session, search, None, max(COUNTED, limit) + 1)
         total = len(ranks)
@@ -270,7 +274,7 @@ def ids(session: Session, search: Search, *, batch: int = 200) -> Iterator[int]:
 
 def count(session: Session, search: Search) -> int:
     """How many findings `search` asks for, at most COUNTED + 1. Raises QueryError."""
-    found = _matching(session, search).limit(COUNTED + 1).subquery()
+    found = _matching(session, search).order_by(None).limit(COUNTED + 1).subquery()
     return session.scalar(select(func.count()).select_from(found)) or 0
 
 
