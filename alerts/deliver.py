@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, delete, func, or_, select
+from sqlalchemy import ColumnElement, Engine, delete, func, or_, select
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
@@ -119,13 +119,8 @@ def take_up(
     channel_of = {
         row.id: row.channel_id for row in session.execute(select(Rule.id, Rule.channel_id))
     }
-    failing = set(
-        session.scalars(
-            select(Delivery.channel_id).where(
-                Delivery.sent.is_(None), Delivery.given_up.is_(None), Delivery.attempts > 0
-            )
-        )
-    )
+    tried = select(Delivery.channel_id).where(_waits(session, moment), Delivery.attempts > 0)
+    failing = set(session.scalars(tried))
     for channel_id in failing:
         _withdraw(session, channel_id, me, moment)
     for stored, owed in outbox.waiting(session, moment, current.digest_at):
@@ -150,8 +145,7 @@ def _withdraw(session: Session, channel_id: int, me: str, moment: datetime) -> N
     lease = _lease(channel_id)
     if not leases.acquire(session, lease, me, 1, moment):
         return
-    waiting = (Delivery.channel_id == channel_id) & Delivery.sent.is_(None)
-    waiting &= Delivery.given_up.is_(None)
+    waiting = (Delivery.channel_id == channel_id) & _waits(session, moment)
     tried = select(func.min(Delivery.id)).where(waiting, Delivery.attempts > 0).scalar_subquery()
     untried = session.scalars(
         select(Delivery.id)
@@ -161,6 +155,13 @@ def _withdraw(session: Session, channel_id: int, me: str, moment: datetime) -> N
     outbox.owe_again(session, untried)
     session.execute(delete(Delivery).where(Delivery.id.in_(untried)))
     leases.release(session, lease, me)
+
+
+def _waits(session: Session, moment: datetime) -> ColumnElement[bool]:
+    """What holds for a message that is to be sent, unless its rule is quiet then."""
+    rule = Delivery.rule_id
+    heard = rule.is_(None) | rule.not_in(outbox.held(session, moment))
+    return Delivery.sent.is_(None) & Delivery.given_up.is_(None) & heard
 
 
 def _gathers(stored: Stored, owed: Sequence[Owed], moment: datetime) -> bool:
@@ -256,8 +257,9 @@ def _write(
 def send_due(engine: Engine, current: Settings, clock: Clock = now) -> list[Sent]:
     """Send what is due of every channel, several channels at a time; what became of it."""
     with reading(engine) as session:
+        moment = clock()
         waiting = select(Delivery.channel_id).where(
-            Delivery.sent.is_(None), Delivery.given_up.is_(None), Delivery.next_try <= clock()
+            _waits(session, moment), Delivery.next_try <= moment
         )
         ids = session.scalars(waiting.distinct()).all()
     with ThreadPoolExecutor(CHANNELS_AT_A_TIME) as pool:
@@ -276,7 +278,7 @@ def _send_channel(engine: Engine, channel_id: int, current: Settings, clock: Clo
         with Session(engine) as session, session.begin():
             if not leases.acquire(session, lease, me, seconds, clock()):
                 return results
-            delivery = _first(session, channel_id)
+            delivery = _first(session, channel_id, clock())
             if delivery is None or delivery.next_try > clock():
                 break
             channel = session.get_one(Channel, channel_id)
@@ -307,11 +309,9 @@ def _about(session: Session, message: Message) -> dict[str, object]:
     return about
 
 
-def _first(session: Session, channel_id: int) -> Delivery | None:
+def _first(session: Session, channel_id: int, moment: datetime) -> Delivery | None:
     """The message whose turn it is."""
-    waiting = select(Delivery).where(
-        Delivery.channel_id == channel_id, Delivery.sent.is_(None), Delivery.given_up.is_(None)
-    )
+    waiting = select(Delivery).where(Delivery.channel_id == channel_id, _waits(session, moment))
     return session.scalar(waiting.order_by(Delivery.id).limit(1))
 
 

@@ -125,6 +125,13 @@ def waiting(
     return sorted(groups, key=lambda group: group[1][0].id)
 
 
+def held(session: Session, now: datetime) -> set[int]:
+    """The rules for which nothing may be sent now, not even again: it is their quiet hours, or they
+    are paused."""
+    paused = session.scalars(select(Row.id).where(~Row.active))
+    return {*paused, *(stored.id for stored in active(session) if is_quiet(stored.rule, now))}
+
+
 def take_up(session: Session, delivery: Delivery, owed: Iterable[int]) -> None:
     """Note that `delivery`, which has its id, takes up what is owed."""
     session.execute(update(Owed).where(Owed.id.in_(owed)).values(delivery_id=delivery.id))

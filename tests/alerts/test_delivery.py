@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from structlog.contextvars import get_contextvars
 
 from alerts import deliver
-from storage import models
+from storage import models, rules
 from storage.database import open_database
 from tests.alerts.conftest import Desk, Receiver, receiving, settings_in, wait_until
 from tests.conftest import Pantau
@@ -70,6 +70,33 @@ def test_what_a_receiver_asks_for_is_heeded(desk: Desk, receiver: Receiver) -> N
     assert [sent.error for sent in desk.deliver()] == ["HTTP 429"]
     assert desk.deliver(minutes=29) == []
     assert [sent.error for sent in desk.deliver(minutes=2)] == [None]
+
+
+def test_nothing_is_tried_again_in_quiet_hours_or_for_a_paused_rule(
+    desk: Desk, receiver: Receiver
+) -> None:
+    """Nor does what is held back keep the channel's other rules waiting."""
+    desk.channel("hook", receiver.address)
+    desk.rule("early", "hook", quiet="10:00-12:00", language="en")
+    desk.rule("all day", "hook", wanted={"kinds": ["sanction"]}, language="en")
+    desk.find("A")
+    receiver.answers = [500]
+    assert [sent.error for sent in desk.deliver(minutes=59, seconds=50)] == ["HTTP 500"]
+    desk.find("B", "sanction")
+    desk.deliver(minutes=30)
+    assert receiver.titles()[1:] == ["Sanction: B"]
+    change(desk, "early", active=False)
+    assert desk.deliver(hours=2) == []
+    change(desk, "early", active=True)
+    desk.deliver()
+    assert receiver.titles()[2:] == ["Allegation: A", "Sanction: B"]
+    assert receiver.got[0].headers["Pantau-Id"] == receiver.got[2].headers["Pantau-Id"]
+
+
+def change(desk: Desk, name: str, **fields: object) -> None:
+    with Session(desk.engine) as session, session.begin():
+        rule = rules.get(session, name).rule
+        rules.change(session, name, rule.model_copy(update=fields))
 
 
 def run_once(desk: Desk) -> list[deliver.Sent]:
