@@ -109,18 +109,30 @@ def get(session: Session, name: str) -> models.Channel:
 
 def listed(session: Session, current: Settings) -> list[Listed]:
     """All channels, by name."""
-    waiting = models.Delivery.sent.is_(None) & models.Delivery.given_up.is_(None)
-    return [
-        Listed(
-            channel.name,
-            _service(channel.address, current),
-            channel.created,
-            tuple(_rules(session, channel)),
-            _count(session, channel, waiting),
-            _count(session, channel, models.Delivery.given_up.is_not(None)),
+    rules: dict[int, list[str]] = {}
+    using = select(models.Rule.channel_id, models.Rule.name).order_by(models.Rule.name)
+    for channel_id, name in session.execute(using.where(models.Rule.channel_id.is_not(None))):
+        rules.setdefault(channel_id or 0, []).append(name)
+    unsent = (
+        select(models.Delivery.channel_id, func.count(), func.count(models.Delivery.given_up))
+        .where(models.Delivery.sent.is_(None))
+        .group_by(models.Delivery.channel_id)
+    )
+    counts = {id_: (count, given_up) for id_, count, given_up in session.execute(unsent)}
+    found = []
+    for channel in session.scalars(select(models.Channel).order_by(models.Channel.name)):
+        count, given_up = counts.get(channel.id, (0, 0))
+        found.append(
+            Listed(
+                channel.name,
+                _service(channel.address, current),
+                channel.created,
+                tuple(rules.get(channel.id, ())),
+                count - given_up,
+                given_up,
+            )
         )
-        for channel in session.scalars(select(models.Channel).order_by(models.Channel.name))
-    ]
+    return found
 
 
 def closed(session: Session, current: Settings) -> tuple[int, dict[str, str]]:

@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 from alerts import channels, deliver, messages, secrets, words
 from alerts.errors import AddressError, DeliveryError
 from alerts.secrets import SecretsError
-from crawler.outlets import catalogue
+from crawler.outlets.catalogue import CatalogueError
 from dashboard import guard
 from dashboard.access import Id, Operator, Viewer, Visit
 from dashboard.guard import Rates
+from dashboard.outlets import catalogue
 from dashboard.pages import page, see
 from dashboard.words import translations
 from extract import places
@@ -65,7 +66,7 @@ def alerts_page(visit: Viewer) -> Response:
 
 def _alerts(visit: Visit, status: int = 200, error: str | None = None) -> Response:
     with visit.reading() as session:
-        last = deliveries.last_sent(session, visit.now - deliver.KEPT)
+        last = deliveries.last_sent(session)
         owed = deliveries.owed(session)
         try:
             known = rules.stored(session)
@@ -336,8 +337,8 @@ def _check_outlets(rule: Rule, stored: Stored | None) -> None:
 
 def _outlets() -> list[str]:
     try:
-        return list(catalogue.spiders())
-    except catalogue.CatalogueError as error:
+        return list(catalogue())
+    except CatalogueError as error:
         raise RuleError(str(error)) from None
 
 
@@ -382,7 +383,7 @@ def _rule(
     trial: Trial | None = None,
 ) -> Response:
     with visit.reading() as session:
-        known = channels.listed(session, visit.settings)
+        known = deliveries.channels(session)
         sent = deliveries.listed(session, 5, rule=stored.rule.name) if stored else []
     zones = [*dict.fromkeys([*ZONES, visit.settings.zone.key, form.zone])]
     return page(

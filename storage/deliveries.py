@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from storage.models import Channel, Delivery, Owed, Rule
 
 SENT, WAITING, GIVEN_UP = STATES = ("sent", "waiting", "given up")
+LATEST = 3000
 _WHICH = {
     SENT: Delivery.sent.is_not(None),
     WAITING: Delivery.sent.is_(None) & Delivery.given_up.is_(None),
@@ -106,13 +107,11 @@ def _listed(row: Row[*tuple[Any, ...]]) -> Listed:
     return Listed(*row)
 
 
-def last_sent(session: Session, since: datetime) -> dict[int, datetime]:
-    """When each rule that was sent anything since then was last sent something, by its id."""
-    last = select(Delivery.rule_id, func.max(Delivery.sent)).where(
-        Delivery.sent >= since, Delivery.rule_id.is_not(None)
-    )
-    rows = session.execute(last.group_by(Delivery.rule_id))
-    return {rule: sent for rule, sent in rows if rule is not None and sent is not None}
+def last_sent(session: Session) -> dict[int, datetime]:
+    """When each rule was last sent something, by its id, as far as the LATEST messages tell."""
+    latest = select(Delivery.rule_id, Delivery.sent).where(Delivery.sent.is_not(None))
+    rows = session.execute(latest.order_by(Delivery.sent.desc()).limit(LATEST)).all()
+    return {rule: sent for rule, sent in reversed(rows) if rule is not None and sent is not None}
 
 
 def owed(session: Session) -> dict[int, Waits]:
