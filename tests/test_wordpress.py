@@ -256,7 +256,8 @@ def finds_the_window(wordpress: WordPress, pantau: Pantau, before: int, again: i
     [
         pytest.param(REST, 3, id="rest"),
         pytest.param(SITEMAP, 2, id="sitemap"),
-        pytest.param(ARCHIVE_PAGES, 24, id="archive pages"),
+        # two of them in the month before: a site's clock may be behind its outlet's
+        pytest.param(ARCHIVE_PAGES, 26, id="archive pages"),
     ],
 )
 def test_three_months_of_the_past(
