@@ -323,5 +323,7 @@ def _number(visit: Visit, text: str, least: float, most: float) -> float | None:
     except ValueError:
         number = -1
     if not least <= number <= most:
-        raise FormError(visit._("“%(text)s” is not a number that can stand here.", text=text[:40]))
+        raise FormError(
+            visit._("“%(given)s” is not a number that can stand here.", given=text[:40])
+        )
     return number

@@ -242,7 +242,7 @@ def _findings(session: Session, visit: Visit) -> dict[str, int]:
     """How many findings each outlet told in the last month; the index has it all."""
     since = models.told(visit.now - LATELY, visit.now)
     query = select(Finding.outlet, func.count()).where(Finding.told >= since, ~Finding.dismissed)
-    return dict(session.execute(query.group_by(Finding.outlet)).tuples().all())
+    return dict(session.execute(query.group_by(Finding.outlet)).all())
 
 
 def _sorted(

@@ -137,22 +137,22 @@ def _found(job: Job) -> dict[str, Any] | None:
 
 
 def _shown(job: Job) -> dict[str, Any]:
-    found = _found(job)
-    row = found and found.get("row")
+    """A study, and what it found, as its page shows it."""
+    found = _found(job) or {}
+    row: dict[str, Any] | None = found.get("row")
+    tried = sorted(found.get("sources", []), key=_place)
     return {
         "job": job,
         "going": job.state in jobs.GOING,
         "found": found,
         "row": row,
         "toml": in_toml([row]).as_string() if row else "",
-        "tried": sorted(found["sources"], key=_place) if found else [],
-        "moments": {at: datetime.fromisoformat(at) for at in _newest(found) if at},
-        "there": bool(row) and row["name"] in catalogue(),
+        "tried": [
+            source | {"newest": source["newest"] and datetime.fromisoformat(source["newest"])}
+            for source in tried
+        ],
+        "there": row is not None and row["name"] in catalogue(),
     }
-
-
-def _newest(found: dict[str, Any] | None) -> list[str | None]:
-    return [source["newest"] for source in found["sources"]] if found else []
 
 
 def _place(source: dict[str, Any]) -> int:

@@ -161,7 +161,7 @@ def under_way(session: Session, now: datetime) -> list[Going]:
         .where(Link.outlet.in_([crawl.outlet for crawl in crawls]), Link.state == State.PENDING)
         .group_by(Link.outlet)
     )
-    pending = dict(session.execute(waiting).tuples().all())
+    pending = dict(session.execute(waiting).all())
     return [
         Going(c.run, c.outlet, c.started, c.backfill_id, pending.get(c.outlet, 0)) for c in crawls
     ]
