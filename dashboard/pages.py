@@ -26,7 +26,7 @@ STATIC = FOLDER / "static"
 
 
 @cache
-def _templates(language: str) -> Environment:
+def _templates(language: str, zone: ZoneInfo) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         extensions=["jinja2.ext.i18n"],
@@ -39,7 +39,17 @@ def _templates(language: str) -> Environment:
         words.translations(language), newstyle=True
     )
     locale = Locale(language)
+
+    def moment(value: datetime | None, form: str = "d MMM y HH:mm") -> str:
+        return format_datetime(value.astimezone(zone), form, locale=locale) if value else "–"
+
+    def day(value: datetime | None, form: str = "d MMM y") -> str:
+        local = value.astimezone(zone).date() if isinstance(value, datetime) else value
+        return format_date(local, form, locale=locale) if local else "–"
+
     environment.filters |= {
+        "day": day,
+        "moment": moment,
         "number": lambda n: format_decimal(n, locale=locale),
         "percent": lambda share: format_percent(share, locale=locale),
         "query": lambda values: urlencode(values, doseq=True),
@@ -80,18 +90,8 @@ def open_page(request: Request, template: str, status: int = 200, **values: Any)
 def _page(
     language: str, zone: ZoneInfo, template: str, status: int, values: Mapping[str, Any]
 ) -> Response:
-    locale = Locale(language)
-
-    def moment(value: datetime | None, form: str = "d MMM y HH:mm") -> str:
-        return format_datetime(value.astimezone(zone), form, locale=locale) if value else "–"
-
-    def day(value: datetime | None, form: str = "d MMM y") -> str:
-        local = value.astimezone(zone).date() if isinstance(value, datetime) else value
-        return format_date(local, form, locale=locale) if local else "–"
-
-    found = _templates(language).overlay()
-    found.filters = found.filters | {"moment": moment, "day": day}
-    html = found.get_template(template).render(language=language, zone=zone, **values)
+    found = _templates(language, zone).get_template(template)
+    html = found.render(language=language, zone=zone, **values)
     return HTMLResponse(html, status)
 
 
