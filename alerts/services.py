@@ -32,8 +32,8 @@ _apprise_log = logging.getLogger("apprise")
 _apprise_log.propagate = False
 _apprise_log.addHandler(logging.NullHandler())
 _apprise_log.setLevel(logging.WARNING)
-# it would write the paths it asks for, and Telegram's has the token in it
-logging.getLogger("urllib3").setLevel(logging.WARNING)
+# it would write the addresses it asks for: of each request, and where an answer is malformed
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def name(url: str) -> str:

@@ -11,6 +11,9 @@ logger = logging.getLogger(__name__)
 
 SECONDS = 10
 
+# the address is a secret of sorts, and would be in the lines about tries that fail
+logging.getLogger("urllib3").setLevel(logging.ERROR)
+
 
 def ping(url: str | None, how: str = "", says: str = "") -> None:
     """Ask `url`, if any; `how` is "start", "fail" or nothing. What it `says` goes along where the
@@ -26,5 +29,5 @@ def ping(url: str | None, how: str = "", says: str = "") -> None:
         if answer.status >= 400:
             logger.warning("the heartbeat was answered with HTTP %s", answer.status)
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        # not the address: it is a secret of sorts
+        # not its own text: that has the address
         logger.warning("the heartbeat was not heard: %s", type(error).__name__)

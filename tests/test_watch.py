@@ -280,13 +280,17 @@ def test_a_clock_that_was_ahead_stops_no_watch(
 # --- the heartbeat --------------------------------------------------------------------------------
 
 
-def test_the_heartbeat_is_asked_and_never_fails(site: Site) -> None:
+def test_the_heartbeat_is_asked_and_never_fails(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
     site.pages["/ping/start"] = site.pages["/ping/fail"] = "ok"
     heartbeat.ping(f"{site.url}/ping", "start")
     heartbeat.ping(f"{site.url}/ping", "fail", "nothing was found")  # it takes no POST: a GET
     heartbeat.ping(f"{site.url}/nowhere")
-    heartbeat.ping("http://127.0.0.1:9/ping")
+    heartbeat.ping("http://127.0.0.1:9/secret")
     heartbeat.ping(None)
+    assert "was not heard" in caplog.text
+    assert "secret" not in caplog.text
     assert site.paths() == ["/ping/start", "/ping/fail", "/nowhere"]
 
 

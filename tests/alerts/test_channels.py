@@ -319,3 +319,12 @@ def test_what_apprise_says_is_kept_from_the_log(
         send(desk, "json")
     assert "secret" not in str(refused.value) + caplog.text
     assert "hush" not in str(refused.value) + caplog.text
+
+
+def test_a_malformed_answer_puts_no_address_into_the_log(
+    desk: Desk, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.channel("hook", receiver.address)
+    receiver.answers = [lambda asked: asked.wfile.write(b"HTTP/1.1 200 OK\r\nno header\r\n\r\n")]
+    send(desk, "hook")
+    assert "secret" not in caplog.text
