@@ -103,7 +103,7 @@ def _words(visit: Visit) -> dict[str, Any]:
     _ = visit._
     return {
         "PACES": {"at once": _("at once"), "hourly": _("hourly"), "daily": _("daily")},
-        "STATES": {"sent": _("sent"), "waiting": _("waiting"), "given up": _("given up")},
+        "STATES": {"sent": _("sent"), "waiting": _("waiting"), "given up": _("Given up").lower()},
         "COLOURS": {"sent": "good", "waiting": "warning", "given up": "danger"},
         "SORTS": {
             "alert": _("one report"),
@@ -157,7 +157,7 @@ def _said(visit: Visit, text: str) -> str:
     form = _VALUE.sub("%s", main.replace("%", "%%"))
     said = translations(visit.language).gettext(form) % values
     if mark:
-        near = hint.rstrip("?").replace(" or ", f" {visit._('or')} ")
+        near = hint.rstrip("?").replace(" or ", " " + visit._("or") + " ")
         said += "; " + visit._("did you mean %(names)s?", names=near)
     return said
 
