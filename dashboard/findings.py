@@ -187,8 +187,15 @@ def export(visit: Viewer, format_: exports.Format, asked: View) -> Response:
 
 
 def _exported(visit: Visit, format_: exports.Format, sought: Search) -> Iterator[bytes]:
+    """In pieces that are worth sending."""
+    held = bytearray()
     with visit.reading() as session:
-        yield from exports.pieces(session, format_, sought)
+        for piece in exports.pieces(session, format_, sought):
+            held += piece
+            if len(held) >= exports.PIECE:
+                yield bytes(held)
+                held.clear()
+    yield bytes(held)
 
 
 # --- what the pages of findings share -------------------------------------------------------------

@@ -64,6 +64,7 @@ def today_page(visit: Viewer, last: Literal["", "day", "week"] = "", old: str = 
         weightier={kind: place for place, kind in enumerate(trends.GRAVITY)},
         run=run,
         is_going=run is not None and runs.is_going([run], visit.now, limit),
+        is_cut_short=run is not None and run.finished < run.outlets * runs.MOST,
         is_late=run is None or visit.now - run.started > LATE,
         **shown(),
     )

@@ -10,6 +10,7 @@ import time
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import quote
 
 import lxml.html
@@ -20,9 +21,12 @@ from sqlalchemy.orm import Session
 
 from dashboard import findings as pages
 from dashboard.pages import static
+from dashboard.serve import serving
 from dashboard.texts import Piece, difference, marked, paragraphs
 from extract.article import Clue, Evidence, Place
+from settings import Settings
 from storage import models, people, reviews
+from storage.database import open_database
 from storage.models import Role
 from storage.reviews import Change
 from tests.dashboard.conftest import Dashboard
@@ -156,7 +160,7 @@ def test_wordings_differ_and_are_proved_by_stored_pages(dashboard: Dashboard) ->
     keep(dashboard.engine, replace(told, text=later), verdict(later, []), html=b"<p>Selasa")
     browser = dashboard.signed_in(Role.VIEWER)
     page = browser.get(f"/findings/{id_}")
-    assert "<del>Senin pagi.</del><ins>Selasa sore.</ins>" in re.sub(r"\s*\n\s*", "", page)
+    assert "<del> Senin pagi.</del><ins> Selasa sore.</ins>" in re.sub(r"\s*\n\s*", "", page)
     assert hashlib.sha256(b"<p>Selasa").hexdigest() in page
     address = f"/findings/{id_}/snapshots/1/1"
     page = browser.get(f"/findings/{id_}/revisions/1")
@@ -330,6 +334,29 @@ def test_a_hostile_article_is_text_everywhere(dashboard: Dashboard) -> None:
             assert address.startswith(("/", "#", "https://")), (path, address)
         names = {attribute.attrname for attribute in tree.xpath("//@*")}
         assert not {name for name in names if name.startswith(("on", "style"))}, path
+
+
+def test_the_pages_are_the_same_on_postgresql(postgres: str, tmp_path: Path) -> None:
+    engine = open_database(postgres)
+    with serving(engine, Settings(home=tmp_path, dashboard_address="127.0.0.1:0")) as url:
+        served = Dashboard(url, engine, Settings(home=tmp_path))
+        id_ = camat(engine)
+        kades(engine)
+        later = article("Camat Diperiksa Lagi", f"{CAMAT}\nPemeriksaan berlanjut.")
+        keep(engine, later, verdict(later.text, []))
+        browser = served.signed_in(Role.REVIEWER)
+        assert len(titles(browser.get("/"))) == 2
+        query = "?q=camat&kind=allegation&kind=sanction&province=51&since=2020-01-01&score=0.8"
+        page = browser.get(f"/findings{query}")
+        assert titles(page) == ["Camat Diperiksa Lagi"]
+        assert '<option value="suara">' in page
+        assert "<ins>Pemeriksaan berlanjut.</ins>" in browser.get(f"/findings/{id_}{query}")
+        assert browser.get(f"/findings/{id_}/snapshots/2/1") == "<p>Camat</p>"
+        sent = {"version": 0, "state": "checked", "then": "next"}
+        assert "has been reviewed" in browser.post(f"/findings/{id_}/review{query}", **sent)
+        assert len(browser.get("/findings/export/jsonl").splitlines()) == 2
+        browser.client.close()
+    engine.dispose()
 
 
 # --- texts ----------------------------------------------------------------------------------------
