@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 import zstandard
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from extract.article import Article, Clue, Evidence, Page, Place, Verdict
@@ -98,7 +98,9 @@ def keep(
 
     Gives the finding's id and whether it is new. `snapshots` are its pages in order. The link must
     have been recorded before. A later wording that clears the article does not unmake the finding:
-    it becomes a revision, and the finding keeps the wording that proves it best."""
+    it becomes a revision, and the finding keeps the wording that proves it best.
+
+    `quiet`: it is old news; so is, in any case, what the outlet's first crawl came upon."""
     # locked, so that two who keep the same link take turns
     link = session.scalars(
         select(models.Link).where(models.Link.url == link_url).with_for_update()
@@ -106,6 +108,7 @@ def keep(
     row = session.scalar(select(models.Finding).where(models.Finding.link_id == link.id))
     new = row is None
     if row is None:
+        quiet = quiet or _is_of_first_crawl(session, link)
         row = models.Finding(link_id=link.id, outlet=link.outlet, found=now, quiet=quiet)
         row.fingerprint = fingerprint(models.storable(article.text))
         row.same_as = _first_of(session, row.fingerprint)
@@ -124,6 +127,19 @@ def keep(
     if row.story_id:
         outbox.owe(session, row, now)
     return row.id, new
+
+
+def _is_of_first_crawl(session: Session, link: models.Link) -> bool:
+    """Whether the outlet's first daily crawl that was listed anything came upon `link`, or would
+    have: it may be fetched days later, and a crawl that could not read the outlet is not the
+    first."""
+    crawl = models.Crawl
+    ended, crawls = session.execute(
+        select(func.min(case((crawl.links > 0, crawl.finished))), func.count()).where(
+            crawl.outlet == link.outlet, crawl.backfill_id.is_(None)
+        )
+    ).one()
+    return link.discovered <= ended if ended else bool(crawls)
 
 
 def _first_of(session: Session, mark: str | None) -> int | None:

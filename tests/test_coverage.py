@@ -421,6 +421,20 @@ def test_the_first_crawl_is_old_news(pantau: Pantau, site: Site) -> None:
     assert quiet == {"0": True, "1": False}
 
 
+def test_what_the_first_crawl_could_not_fetch_is_old_news_too(pantau: Pantau, site: Site) -> None:
+    """The first day the outlet is away, the next one of its pages is."""
+    _, findings = fill(site, 0, 3)
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    assert pantau.crawl("kabar").ran.code == 1
+    page, site.pages[findings[1]] = site.pages[findings[1]], Answer("", 503)
+    site.pages["/feed"] = listed(site, *findings[:2])
+    pantau.crawl("kabar")
+    site.pages |= {"/feed": listed(site, *findings), findings[1]: page}
+    pantau.crawl("kabar")
+    quiet = {f["url"][-1]: f["quiet"] for f in pantau("findings", "--json").lines()}
+    assert quiet == {"0": True, "1": True, "2": False}
+
+
 @pytest.mark.parametrize(
     ("daily", "others", "both", "total"),
     [(60, 50, 30, 99.4), (10, 10, 10, 10.0), (0, 3, 0, 3.0), (52, 2, 2, 52.0)],
