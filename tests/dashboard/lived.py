@@ -2,13 +2,14 @@
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from crawler.outlet import WIB
 from extract.article import Article, Page
 from extract.judge import judge
 from extract.places import load
@@ -62,8 +63,14 @@ def catalogue() -> str:
     )
 
 
-def fill(engine: Engine, now: datetime, days: int = DAYS) -> None:
-    """Write `days` of crawls and findings that end this morning."""
+def fill(
+    engine: Engine,
+    now: datetime,
+    days: int = DAYS,
+    each_day: Callable[[datetime], object] = lambda _: None,
+) -> None:
+    """Write `days` of crawls and findings that end this morning; what is to be done `each_day`, is
+    done at the moment it is given."""
     chance = random.Random(7)  # noqa: S311
     everywhere = outlets()
     cases = Cases(7, [outlet.province for outlet in everywhere])
@@ -85,6 +92,7 @@ def fill(engine: Engine, now: datetime, days: int = DAYS) -> None:
             _crawl(session, everywhere, begun, number - days, chance)
             for name, reports in told.items():
                 _keep(session, name, reports, begun)
+        each_day(begun + DAY / 12)
 
 
 def _crawl(
@@ -124,7 +132,9 @@ def _keep(
         found = crawl.started + timedelta(seconds=5 * number)
         url = f"https://{outlet}.example/{found:%Y/%m/%d}/{case.number}-{kind}-{form}"
         published = found - timedelta(hours=3)
-        article = Article(url=url, title=title, text=text, published=published, language="id")
+        article = Article(
+            url=url, title=title, text=text, published=published.astimezone(WIB), language="id"
+        )
         article = replace(article, dateline=case.words["regency"].upper(), published_from="json-ld")
         verdict = judge(article)
         link = Link(url, url, published)

@@ -16,14 +16,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 import settings
+from alerts import channels, deliver, secrets
 from dashboard.access import COOKIE
 from dashboard.serve import serving
-from storage import people
+from scheduler.watch import Watch
+from storage import people, rules
 from storage.database import open_database
 from storage.models import Role
+from tests.alerts.conftest import receiving
 from tests.dashboard import lived
 from tests.dashboard.conftest import PASSWORD
 
@@ -79,8 +83,14 @@ def installation(home: Path, now: datetime) -> Iterator[tuple[str, str]]:
     os.environ |= {
         "PANTAU_HOME": str(home),
         "PANTAU_OUTLETS": "transparansi",
+        "PANTAU_ALLOW_PRIVATE_ADDRESSES": "true",
+        "PANTAU_OPERATORS": "redaksi",
         "PANTAU_DASHBOARD_ADDRESS": "127.0.0.1:0",
     }
+    key = home / "key"  # kept with the installation
+    if not key.exists():
+        key.write_text(secrets.new_key())
+    os.environ["PANTAU_SECRET_KEY"] = key.read_text()
     settings.load.cache_clear()  # the catalogue asks it, too
     current = settings.load()
     engine = open_database(current.database)
@@ -92,10 +102,32 @@ def installation(home: Path, now: datetime) -> Iterator[tuple[str, str]]:
         cookie = people.sign_in(session, account.id, "Chromium", now)
         fresh = not session.execute(lived.ANY_FINDING).first()
     if fresh:
-        lived.fill(engine, now)
+        with receiving() as receiver:
+            _make_rules(engine, current, receiver.address, now)
+            lived.fill(engine, now, each_day=lambda at: deliver.run(engine, current, lambda: at))
+            Watch(engine, current).look()
     with serving(engine, current) as url:
         yield url, cookie
     engine.dispose()
+
+
+def _make_rules(engine: Engine, current: settings.Settings, address: str, now: datetime) -> None:
+    """A channel, and rules of each pace."""
+    with Session(engine) as session, session.begin():
+        channels.add(session, "redaksi", channels.parse(address, current), now, current)
+        for rule in (
+            {"name": "sanksi", "channel": "redaksi", "wanted": {"kinds": ["sanction"]}},
+            {"name": "harian", "channel": "redaksi", "pace": "daily", "quiet": "21:00-06:00"},
+            {
+                "name": "bali-ntb",
+                "pace": "hourly",
+                "wanted": {
+                    "places": ["Bali", "NTB"],
+                    "words": 'netralitas AND (camat OR "kepala desa")',
+                },
+            },
+        ):
+            rules.add(session, rules.valid(rule), now)
 
 
 def take(url: str, cookie: str, folder: Path, pages: Mapping[str, str]) -> list[str]:

@@ -54,3 +54,13 @@ def test_values_stay_in_their_places() -> None:
         for message in read_po(path.open("rb"), locale="id"):
             for error in message.check():
                 raise AssertionError(f"{path.name}: {message.id}: {error}")
+
+
+def test_numbers_of_things_have_their_indonesian_form() -> None:
+    translations = words.translations("id")
+    for path in (words.LOCALE / "id").glob("*.po"):
+        for message in read_po(path.open("rb"), locale="id"):
+            if isinstance(message.id, tuple):
+                for number in (0, 1, 2, 30):
+                    found = translations.ngettext(*message.id, number)
+                    assert found not in message.id, (path.name, found)
