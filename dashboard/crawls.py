@@ -47,6 +47,7 @@ def crawls_page(visit: Viewer, number: int = 1) -> Response:
         number=number,
         pages=pages,
         backfills=latest,
+        under_way={one["run"] for one in values["progress"]},
         **values,
     )
 

@@ -47,7 +47,7 @@ KEPT = timedelta(minutes=1)
 _kept: tuple[object, datetime, Mapping[str, VitalSigns]] | None = None
 
 Catalogue = Mapping[str, type[OutletSpider]]
-Sort = Literal["state", "name", "province", "habit", "success", "findings"]
+Sort = Literal["state", "name", "habit", "success", "findings"]
 
 
 def catalogue() -> Catalogue:
@@ -265,8 +265,6 @@ def _sorted(
                 return sign.last_success.timestamp() if sign.last_success else 0, name
             case "findings":
                 return -found.get(name, 0), name
-            case "province":
-                return known[name].outlet.province or "", name
             case "name":
                 return known[name].outlet.title.lower(), name
 

@@ -26,7 +26,7 @@ MAX_URL = 500  # characters of an address
 
 @router.get("/add")
 def form(visit: Operator, url: str = "") -> Response:
-    return _form(visit, {"url": url})
+    return _form(visit, {"url": url, "title": "", "province": ""})
 
 
 @router.post("/add")

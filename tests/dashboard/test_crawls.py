@@ -135,6 +135,7 @@ def test_what_cannot_be_begun_is_said(dashboard: Dashboard, installed: Pantau) -
     ):
         assert said in browser.post("/crawls/backfills", 400, **given), given
     assert "None yet." in browser.get("/crawls/backfills")
+    assert 'value="kabar"' in browser.get("/crawls/backfills/new?outlets=kabar")
 
 
 def test_a_crawl_tells_its_numbers_and_errors(dashboard: Dashboard, installed: Pantau) -> None:

@@ -125,6 +125,7 @@ def test_outlets_are_filtered_sorted_paused_and_resumed(
     assert "paused</span>" not in browser.post("/outlets/laksara/resume")
     assert "/outlets/laksara" not in browser.get("/outlets?state=paused")
     browser.get("/outlets/nobody", 404)
+    assert 'value="kabar.example"' in browser.get("/outlets/-/add?url=kabar.example")
     assert "Jeda" in dashboard.signed_in(Role.OPERATOR, "id").get("/outlets/laksara")
 
 
