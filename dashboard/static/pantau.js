@@ -51,7 +51,10 @@ for (const part of document.querySelectorAll("[data-live]")) {
       try {
         const answer = await fetch(part.dataset.live, { headers: { Accept: "text/html" } });
         if (answer.ok && !answer.redirected) part.innerHTML = await answer.text();
-        if (answer.headers.get("X-Done")) return;
+        if (answer.headers.get("X-Done")) {
+          if ("reload" in part.dataset) location.reload(); // what can be done now is another thing
+          return;
+        }
       } catch {
         // the next time, perhaps
       }

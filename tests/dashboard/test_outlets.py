@@ -11,11 +11,16 @@ import pytest
 from sqlalchemy.orm import Session
 
 import settings
-from dashboard.outlets import HEIGHT, WIDTH, lines
+from crawler.crawl import TAKEN
+from crawler.outlets.checkup import Condition
+from crawler.sources.reader import TOO_OLD, UNREADABLE
+from dashboard.outlets import HEIGHT, STATES, WIDTH, lines
+from dashboard.words import translations
 from demo.sites import serve
 from scheduler.jobs import working
 from storage import crawls
 from storage.crawls import Counts
+from storage.jobs import JobState
 from storage.models import Role
 from tests.conftest import Pantau, row
 from tests.dashboard.conftest import Browser, Dashboard
@@ -138,3 +143,16 @@ def test_a_line_has_gaps_and_stays_in_its_frame() -> None:
         assert 0 <= x <= WIDTH
         assert 0 <= y <= HEIGHT
     assert lines([None] * 28) == []
+
+
+def test_the_words_of_the_program_are_translated() -> None:
+    told = translations("id")
+    for word in (
+        *STATES,
+        *JobState,
+        *Condition,
+        *("running", "stopping", "stopped", "daily", "spare", "past"),
+        *("blocked", "away", "broken", "gone", "forbidden", "unreadable"),
+        *("outlet paused", "backfill paused", "backfill cancelled", TOO_OLD, UNREADABLE, TAKEN),
+    ):
+        assert told.gettext(str(word)) != str(word), word
