@@ -116,9 +116,12 @@ def waiting(
         until = last_digest(stored.rule, now, digest_at) if daily else now
         owed = session.scalars(
             select(Owed)
-            .where(Owed.rule_id == stored.id, Owed.delivery_id.is_(None), Owed.due <= until)
+            .join(
+                Row, Row.id == Owed.rule_id
+            )  # locked, too: who changes it would wait for us, and we for them
+            .where(Row.id == stored.id, Owed.delivery_id.is_(None), Owed.due <= until)
             .order_by(Owed.id)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, key_share=True)
         ).all()
         if owed:
             groups.append((stored, owed))

@@ -1,5 +1,6 @@
 """What is owed: once per rule, story and stage, with the finding or not at all."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -262,6 +263,37 @@ def test_a_changed_rule_sends_what_waits_as_it_now_would(writing: Writing) -> No
         rules.change(session, "feed", feed.rule.model_copy(update={"channel": "tim"}))
         assert waiting(session, NOW) == {"now": [new.id]}
         assert len(owed(session)) == 3
+
+
+def test_a_rule_is_changed_when_what_waits_for_it_has_been_taken_up(
+    engine: Engine, writing: Writing
+) -> None:
+    with writing() as session:
+        row, stored = tell(session, "1"), rule(session, "all")
+        outbox.owe(session, row, NOW)
+        channel = session.scalars(select(models.Channel.id)).one()
+
+    def change() -> None:
+        with writing() as session:
+            rules.change(session, "all", stored.rule.model_copy(update={"pace": "hourly"}))
+
+    with ThreadPoolExecutor(1) as pool:
+        with writing() as session:
+            [(_, taken)] = outbox.waiting(session, NOW, DIGEST)
+            changed = pool.submit(change)
+            with pytest.raises(TimeoutError):
+                changed.result(0.5)
+            delivery = models.Delivery(
+                key="k", channel_id=channel, rule_id=stored.id, kind="alert", message={},
+                created=NOW, next_try=NOW,
+            )  # fmt: skip
+            session.add(delivery)
+            session.flush()
+            outbox.take_up(session, delivery, [one.id for one in taken])
+        changed.result()
+    with reading(engine) as session:
+        assert session.scalars(select(Owed.due)).one() == NOW
+        assert rules.get(session, "all").rule.pace == "hourly"
 
 
 def test_a_rule_that_cannot_be_read_keeps_no_finding_from_being_stored(writing: Writing) -> None:
