@@ -328,7 +328,7 @@ def _read(file: Path) -> "list[Rule]":
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from None
     except RuleError as error:
-        raise InputError(f"{file} cannot be used: {error}.") from None
+        raise InputError(f"{file} cannot be used: {error}") from None
     except InputError as error:
         raise InputError(f"{file}: the rule “{rule.name}”: {error.message}") from None
     return read

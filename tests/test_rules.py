@@ -187,6 +187,8 @@ def test_a_rule_from_its_writing_to_its_end(pantau: Pantau, tmp_path: Path) -> N
     refused = pantau(*rules, "import", str(file))
     assert refused.code == 2
     assert "“salah”: there is no channel “tin”; did you mean tim?" in refused.err
+    file.write_text("rules:\n- name: salah\n  wanted: {places: [Gianyarr]}\n", "utf-8")
+    assert pantau(*rules, "import", str(file)).err.endswith("?\n")
     assert pantau(*rules, "remove", "baru", "--json").json() == {"removed": "baru"}
     assert [one["name"] for one in pantau(*rules, "--json").lines()] == ["semua sanksi"]
 
