@@ -214,6 +214,7 @@ def _shown(session: Session, visit: Visit, id_: int) -> dict[str, Any]:
     job = asked[0] if asked else None
     waits = job is not None and job.state in jobs.GOING and found.state in ("stopped", "done")
     going = waits or found.running
+    is_left = found.state == "stopped" and not waits
     progress = backfills.by_outlet(session, id_)
     delay = max(found.delay or 0, visit.settings.delay)
     return {
@@ -222,7 +223,7 @@ def _shown(session: Session, visit: Visit, id_: int) -> dict[str, Any]:
         "going": going,
         "last_day": found.until - DAY,
         "one_day": DAY,
-        "problem": job.error if job and job.state == JobState.FAILED and not going else None,
+        "problem": job.error if job and job.state == JobState.FAILED and is_left else None,
         "progress": progress,
         "busy": [p for p in progress.values() if p.pending][:10],
         # each outlet's pages come one after another

@@ -2,6 +2,7 @@
 whoever runs them."""
 
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -93,6 +94,30 @@ def test_a_backfill_is_begun_paused_resumed_and_comes_to_its_end(
     assert len(paths) == len({*paths}) == NUMBER, "each was fetched once"
     assert ">2023-09</th>" in browser.get(f"{page}/kabar")
     assert f'<td class="number">{NUMBER}</td>' in browser.get(f"{page}/kabar")
+
+
+def test_what_was_asked_for_outlives_the_process_that_does_it(
+    dashboard: Dashboard, installed: Pantau, site: Site
+) -> None:
+    installed.set(dashboard_address="127.0.0.1:0")
+    browser = dashboard.signed_in(Role.OPERATOR)
+    page = address(browser, "/crawls/backfills", outlets="kabar", **DAYS)
+    assert is_in("waiting")(browser.get(f"{page}/now"))
+    with installed.start("serve", "--json") as process:
+        until(browser, f"{page}/now", lambda html: is_in("running")(html) and fetched(html) > 1)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    left = browser.get(f"{page}/now")
+    assert is_in("waiting")(left)
+    assert 0 < fetched(left) < NUMBER
+    site.slow = 0.0  # type: ignore[attr-defined]
+    with installed.start("serve", "--json") as process:
+        assert fetched(until(browser, f"{page}/now", is_in("done"))) == NUMBER
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    paths = [path for path in site.paths() if path.startswith("/berita/")]
+    assert len(paths) == len({*paths}) == NUMBER, "each was fetched once"
 
 
 def test_a_backfill_of_the_command_line_is_cancelled_from_the_browser(
