@@ -83,7 +83,8 @@ class Visit:
 
     def _(self, text: str, **values: object) -> str:
         """`text` in the visitor's language; `values` fill its %(name)s."""
-        return words.translations(self.language).gettext(text) % values
+        said = words.translations(self.language).gettext(text)
+        return said % values if values else said
 
     def n_(self, one: str, many: str, number: int, **values: object) -> str:
         """The same for a number of things, %(number)s."""

@@ -35,9 +35,8 @@ def _templates(language: str, zone: ZoneInfo) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.install_gettext_translations(  # type: ignore[attr-defined]
-        words.translations(language), newstyle=True
-    )
+    translations = words.translations(language)
+    environment.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]
     locale = Locale(language)
 
     def moment(value: datetime | None, form: str = "d MMM y HH:mm") -> str:
@@ -52,6 +51,7 @@ def _templates(language: str, zone: ZoneInfo) -> Environment:
         "moment": moment,
         "number": lambda n: format_decimal(n, locale=locale),
         "percent": lambda share: format_percent(share, locale=locale),
+        "said": lambda text: translations.gettext(text) if text else "",
         "query": lambda values: urlencode(values, doseq=True),
         "since": lambda moment: format_timedelta(
             moment - datetime.now(UTC), add_direction=True, locale=locale
@@ -73,7 +73,8 @@ def _fingerprint(name: str) -> str:
 
 def page(visit: Visit, template: str, status: int = 200, **values: Any) -> Response:
     """The page `template` for a visitor. Templates have `visit`, what `values` says, and the
-    filters `moment`, `day`, `since`, `number`, `percent` and `query`."""
+    filters `moment`, `day`, `since`, `number`, `percent`, `query` and `said`: what is not written
+    in the template itself is translated by that one; `_()` would take it for HTML."""
     if visit.noticed and visit.token:
         with visit.writing() as session:
             people.notice(session, visit.token, None)

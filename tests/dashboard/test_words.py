@@ -1,5 +1,6 @@
 """Every word on the pages is there in Indonesian."""
 
+import re
 from pathlib import Path
 
 from babel.messages.extract import extract_from_dir
@@ -64,3 +65,10 @@ def test_numbers_of_things_have_their_indonesian_form() -> None:
                 for number in (0, 1, 2, 30):
                     found = translations.ngettext(*message.id, number)
                     assert found not in message.id, (path.name, found)
+
+
+def test_what_is_not_written_in_a_template_is_not_taken_for_html() -> None:
+    """`_()` gives HTML: of what is not ours it would be a hole."""
+    for path in (FOLDER / "templates").glob("*.html"):
+        for call in re.findall(r"(?<![\w.])(?:_|gettext|ngettext)\((.)", path.read_text("utf-8")):
+            assert call in "\"'", path.name
