@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from threading import Thread
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from alerts import secrets, services, webhook
@@ -15,7 +15,7 @@ from alerts.errors import AddressError, DeliveryError
 from alerts.messages import Message
 from alerts.secrets import SecretsError
 from settings import Settings
-from storage import models
+from storage import models, outbox
 
 WEBHOOK = "webhook+"
 LEAST_KEY = 16  # characters
@@ -83,7 +83,7 @@ def remove(session: Session, name: str) -> int:
     if rules:
         raise AddressError(f"The channel “{name}” is used by: {', '.join(rules)}.")
     unsent = _count(session, channel, models.Delivery.sent.is_(None))
-    session.execute(delete(models.Delivery).where(models.Delivery.channel_id == channel.id))
+    outbox.forget(session, models.Delivery.channel_id == channel.id)
     session.delete(channel)
     return unsent
 

@@ -135,7 +135,7 @@ def take_up(
             delivery = _write(session, channel_id, stored.id, key, message, moment)
             outbox.take_up(session, delivery, [row.id for row in taken])
     old = moment - KEPT
-    session.execute(delete(Delivery).where(or_(Delivery.sent < old, Delivery.given_up < old)))
+    outbox.forget(session, or_(Delivery.sent < old, Delivery.given_up < old))
     leases.release(session, TAKING_UP, me)
 
 

@@ -145,6 +145,14 @@ def owe_again(session: Session, deliveries: Sequence[int]) -> None:
     session.execute(update(Owed).where(Owed.delivery_id.in_(deliveries)).values(delivery_id=None))
 
 
+def forget(session: Session, which: ColumnElement[bool]) -> None:
+    """Forget the messages for which `which` holds. What they took up stays in the rules' feeds, and
+    is no later message's that SQLite gives the same id."""
+    ids = select(Delivery.id).where(which)
+    session.execute(update(Owed).where(Owed.delivery_id.in_(ids)).values(delivery_id=FEED_ONLY))
+    session.execute(delete(Delivery).where(which))
+
+
 def crawl_of(session: Session, finding: int) -> str | None:
     """The run of crawls that found it, as the log names it."""
     return session.scalar(

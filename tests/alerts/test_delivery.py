@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from structlog.contextvars import get_contextvars
 
-from alerts import deliver
+from alerts import channels, deliver
 from storage import models, rules
 from storage.database import open_database
 from tests.alerts.conftest import Desk, Receiver, receiving, settings_in, wait_until
@@ -395,6 +395,28 @@ def test_old_messages_are_forgotten_and_their_news_is_not_sent_again(
     with Session(desk.engine) as session:
         assert session.scalars(select(models.Delivery)).all() == []
     assert len(receiver.got) == 1
+
+
+def test_what_was_sent_to_a_removed_channel_is_not_sent_again(
+    desk: Desk, receiver: Receiver
+) -> None:
+    """The next messages may have the ids of those that went with the channel."""
+    with receiving() as before:
+        desk.channel("before", before.address)
+        desk.rule("bali", "before")
+        desk.find("A")
+        desk.find("B")
+        desk.deliver()
+    desk.channel("hook", receiver.address)
+    change(desk, "bali", channel="hook")
+    with Session(desk.engine) as session, session.begin():
+        assert channels.remove(session, "before") == 0
+    desk.find("C")
+    desk.find("D")
+    receiver.answers = [500]
+    desk.deliver(days=1)
+    desk.deliver(hours=1)
+    assert [title[-1] for title in receiver.titles()] == ["C", "C", "D"]
 
 
 def test_the_log_says_which_crawl_and_outlet_a_message_is_about(
