@@ -182,7 +182,7 @@ def failed_links(session: Session, crawl: Crawl, limit: int) -> Sequence[Link]:
             Link.backfill_id == crawl.backfill_id,
             or_(then, again) if is_latest else then,
         )
-        .order_by(Link.id)
+        .order_by(Link.state, Link.settled)  # not by their ids: those of all outlets would be read
         .limit(limit)
     ).all()
 
