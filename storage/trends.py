@@ -8,13 +8,10 @@ from math import ceil
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Integer,
     Row,
-    Select,
     and_,
     case,
-    distinct,
     func,
     literal_column,
     or_,
@@ -22,8 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, load_only
 
-from storage.models import Finding, FindingPlace, Story
-from storage.search import subjects_of
+from storage.models import Finding, Story, Tally
+from storage.search import name_of, sort_of
 from storage.stories import Report, local_time
 
 # the kinds, what weighs most first
@@ -38,7 +35,10 @@ GRAVITY = (
     "outreach",
     "other",
 )
-DAY = 86_400  # seconds
+HOUR = 3_600  # seconds
+DAY = 24 * HOUR
+
+_A_DAY = literal_column(str(DAY), Integer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +115,15 @@ def trends(
 ) -> Trends:
     """What was told from `since` until `until`, by the days of `zone`, with the `outlets` most
     active outlets. What a reviewer called not relevant does not count."""
-    window = _window(since, until)
     shift = int((since.astimezone(zone).utcoffset() or timedelta()).total_seconds())
-    day = (Finding.told + shift) // literal_column(str(DAY), Integer)
     by_day: dict[int, dict[str, int]] = {}
     kinds: Counter[str] = Counter()
-    for number, kind, count in session.execute(_counts(window, day, Finding.kind)):
-        by_day.setdefault(number, {})[kind] = count
-        kinds[kind] += count
-    subjects: Counter[str] = Counter()
-    for bits, count in session.execute(_counts(window, Finding.subject_set)):
-        subjects.update(dict.fromkeys(subjects_of(bits), count))
-    active: Counter[str] = Counter(dict(session.execute(_counts(window, Finding.outlet)).all()))
+    for (facet, day), count in _counts(session, "k", since, until, shift).items():
+        by_day.setdefault(day, {})[name_of(facet)] = count
+        kinds[name_of(facet)] += count
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for (facet, _), count in _counts(session, "osp", since, until).items():
+        found[facet[0]][name_of(facet)] = count
     first, last = ((_second(moment) + shift) // DAY for moment in (since, until))
     last -= not (_second(until) + shift) % DAY
     return Trends(
@@ -138,9 +135,9 @@ def trends(
             for number in range(first, last + 1)
         ),
         kinds=_named(kinds),
-        provinces=_areas(session, since, until, 2),
-        outlets=_named(active)[:outlets],
-        subjects=_named(subjects),
+        provinces=_areas(found["p"]),
+        outlets=_named(found["o"])[:outlets],
+        subjects=_named(found["s"]),
     )
 
 
@@ -149,19 +146,45 @@ def regencies(
 ) -> tuple[Area, ...]:
     """The regencies and cities of the province with this code ("51") that findings told from
     `since` until `until` name, those with most first."""
-    return _areas(session, since, until, 5, province)
+    counts = _counts(session, "r", since, until)
+    named = Counter({name_of(facet): count for (facet, _), count in counts.items()})
+    return tuple(area for area in _areas(named) if area.code.startswith(f"{province}."))
 
 
 def _second(moment: datetime) -> int:
     return max(0, min(ceil(moment.timestamp()), 2**33))
 
 
-def _window(since: datetime, until: datetime) -> ColumnElement[bool]:
-    return and_(Finding.told >= _second(since), Finding.told < _second(until), ~Finding.dismissed)
+def _counts(
+    session: Session, what: str, since: datetime, until: datetime, shift: int | None = None
+) -> Counter[tuple[str, int]]:
+    """How many findings have each facet of these sorts (see `Tally`), by the days of a zone that is
+    `shift` seconds from UTC; without it in all, as day 0.
 
-
-def _counts(window: ColumnElement[bool], *by: ColumnElement[Any] | Any) -> Select[Any]:
-    return select(*by, func.count()).where(window).group_by(*by)
+    Whole hours and days are in the tallies; what is before and after them is counted one by one,
+    and everything where the zone's days do not begin with an hour."""
+    begin, end = _second(since), _second(until)
+    step = DAY if shift is None else HOUR
+    first, last = -(-begin // step) * step, end // step * step
+    if first > last or (shift or 0) % step:
+        first = last = end
+    of_tally = literal_column("0") if shift is None else (Tally.since + shift) // _A_DAY
+    tallied = (
+        select(Tally.facet, of_tally, func.sum(Tally.findings))
+        .where(Tally.what.in_([*what]), Tally.since >= first, Tally.since < last)
+        .where(Tally.findings > 0)
+        .group_by(Tally.facet, *([] if shift is None else [of_tally]))
+    )
+    counts = Counter({(facet, day): count for facet, day, count in session.execute(tallied)})
+    around = or_(
+        and_(Finding.told >= begin, Finding.told < first),
+        and_(Finding.told >= last, Finding.told < end),
+    )
+    single = select(Finding.told, Finding.facets).where(around, ~Finding.dismissed)
+    for told, facets in session.execute(single):
+        day = 0 if shift is None else (told + shift) // DAY
+        counts.update((facet, day) for facet in facets if sort_of(facet) in what)
+    return counts
 
 
 def _named(counts: Counter[str]) -> tuple[Named, ...]:
@@ -171,23 +194,7 @@ def _named(counts: Counter[str]) -> tuple[Named, ...]:
     )
 
 
-def _areas(
-    session: Session, since: datetime, until: datetime, length: int, within: str = ""
-) -> tuple[Area, ...]:
-    """The areas with codes of this length; a finding that names one twice counts once."""
-    code = func.substr(FindingPlace.code, 1, length)
-    query = (
-        select(code, func.count(distinct(FindingPlace.finding_id)))
-        .where(
-            FindingPlace.told >= _second(since),
-            FindingPlace.told < _second(until),
-            func.length(FindingPlace.code) >= length,
-            FindingPlace.code.startswith(within, autoescape=True),
-            FindingPlace.finding_id.not_in(select(Finding.id).where(Finding.dismissed)),
-        )
-        .group_by(code)
-    )
-    counts: Counter[str] = Counter(dict(session.execute(query).all()))
+def _areas(counts: Counter[str]) -> tuple[Area, ...]:
     return tuple(Area(named.name, named.findings) for named in _named(counts))
 
 
