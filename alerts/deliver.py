@@ -334,6 +334,8 @@ def _note(
     if failure is None:
         delivery.sent, delivery.error = moment, None
         return
+    if delivery.sent or delivery.given_up:  # its rule was removed meanwhile
+        return
     delivery.error = str(failure)
     delivery.next_try = moment + _pause(delivery.attempts, failure.wait)
     if moment - delivery.created < GIVEN_UP_AFTER or delivery.attempts < LEAST_ATTEMPTS:

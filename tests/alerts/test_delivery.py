@@ -397,6 +397,20 @@ def test_old_messages_are_forgotten_and_their_news_is_not_sent_again(
     assert len(receiver.got) == 1
 
 
+def test_what_is_given_up_while_it_is_sent_stays_so(desk: Desk, receiver: Receiver) -> None:
+    def remove(_: object) -> None:
+        with Session(desk.engine) as session, session.begin():
+            rules.remove(session, "bali", desk.now)
+        time.sleep(1.5)  # too long
+
+    desk.channel("hook", receiver.address)
+    desk.rule("bali", "hook")
+    desk.find("A")
+    receiver.answers = [remove]
+    assert [sent.error for sent in desk.deliver()] == ["no answer within 1 seconds"]
+    assert [one.error for one in desk.unsent()] == ["its rule, bali, was removed"]
+
+
 def test_what_was_sent_to_a_removed_channel_is_not_sent_again(
     desk: Desk, receiver: Receiver
 ) -> None:
