@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import Depends, HTTPException, Path, Request
+from fastapi import Depends, HTTPException, Path, Query, Request
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -110,6 +110,9 @@ def needs(role: Role) -> Callable[[Request], Coroutine[Any, Any, Visit]]:
 
 Id = Annotated[int, Path(ge=1, lt=2**31)]
 """An id in an address: as large as the databases' own can be."""
+
+Number = Annotated[int, Query(ge=1, lt=2**31)]
+"""The same in a query: a page's number, an id to begin below."""
 
 Viewer = Annotated[Visit, Depends(needs(Role.VIEWER))]
 Reviewer = Annotated[Visit, Depends(needs(Role.REVIEWER))]

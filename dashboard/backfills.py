@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from crawler.past.backfill import begin
 from crawler.sources.window import months, window_of
 from crawler.spider import OutletSpider
-from dashboard.access import Operator, Viewer, Visit
+from dashboard.access import Id, Number, Operator, Viewer, Visit
 from dashboard.outlets import catalogue
 from dashboard.pages import page, see
 from storage import backfills, jobs, states
@@ -36,7 +36,7 @@ class FormError(ValueError):
 
 
 @router.get("")
-def backfills_page(visit: Viewer, number: int = 1) -> Response:
+def backfills_page(visit: Viewer, number: Number = 1) -> Response:
     with visit.reading() as session:
         ids = backfills.ids(session)
         pages = max(1, -(-len(ids) // SHOWN))
@@ -67,30 +67,25 @@ def begin_one(
         "max_pages": max_pages, "delay": delay, "archives": archives,
     }  # fmt: skip
     try:
-        days = _days(visit, first, last)
-        spiders = _chosen(visit, outlets, province)
+        days = window(visit, first, last)
+        spiders = chosen(visit, outlets, province)
         budget = _number(visit, max_pages, 1, 1_000_000)
         pace = _number(visit, delay, 0, 3600)
-        if len(spiders) * ((days[1] - days[0]).days / 30 + 1) > MOST_PARTS:
-            raise FormError(visit._("That is too much at once: choose fewer outlets or days."))
-    except FormError as error:
-        return _form(visit, given, 400, error=str(error))
-    with visit.writing() as session:
-        id_ = begin(
-            session,
+        id_ = start(
+            visit,
             spiders,
-            *days,
+            days,
             archives=archives,
             max_pages=int(budget) if budget else None,
             delay=pace,
         )
-        _ask(session, visit, id_)
-        visit.record(session, "backfill begun", f"{id_}: {days[0]} – {days[1]}")
+    except FormError as error:
+        return _form(visit, given, 400, error=str(error))
     return see(f"/crawls/backfills/{id_}")
 
 
 @router.get("/{id_}")
-def backfill(visit: Viewer, id_: int, number: int = 1) -> Response:
+def backfill(visit: Viewer, id_: Id, number: Number = 1) -> Response:
     with visit.reading() as session:
         values = _shown(session, visit, id_)
         names = values["backfill"].outlets
@@ -109,7 +104,7 @@ def backfill(visit: Viewer, id_: int, number: int = 1) -> Response:
 
 
 @router.get("/{id_}/now")
-def backfill_now(visit: Viewer, id_: int) -> Response:
+def backfill_now(visit: Viewer, id_: Id) -> Response:
     """How far a backfill is, as a part of its page."""
     with visit.reading() as session:
         values = _shown(session, visit, id_)
@@ -120,7 +115,7 @@ def backfill_now(visit: Viewer, id_: int) -> Response:
 
 
 @router.get("/{id_}/{outlet}")
-def of_outlet(visit: Viewer, id_: int, outlet: str) -> Response:
+def of_outlet(visit: Viewer, id_: Id, outlet: str) -> Response:
     """What a backfill found of an outlet's months, and which listings could not be read."""
     with visit.reading() as session:
         values = _shown(session, visit, id_)
@@ -145,35 +140,65 @@ def of_outlet(visit: Viewer, id_: int, outlet: str) -> Response:
 
 
 @router.post("/{id_}/pause")
-def pause(visit: Operator, id_: int) -> Response:
+def pause(visit: Operator, id_: Id) -> Response:
     """End the process at a backfill, wherever it runs; it can be resumed."""
-    return _stop(visit, id_, PAUSE, "backfill paused")
+    stop(visit, id_, PAUSE, "backfill paused")
+    return see(f"/crawls/backfills/{id_}")
 
 
 @router.post("/{id_}/cancel")
-def cancel(visit: Operator, id_: int) -> Response:
+def cancel(visit: Operator, id_: Id) -> Response:
     """End a backfill for good; what it found stays."""
-    return _stop(visit, id_, CANCEL, "backfill cancelled")
+    stop(visit, id_, CANCEL, "backfill cancelled")
+    return see(f"/crawls/backfills/{id_}")
 
 
 @router.post("/{id_}/resume")
-def resume(visit: Operator, id_: int) -> Response:
+def resume(visit: Operator, id_: Id) -> Response:
+    go_on(visit, id_)
+    return see(f"/crawls/backfills/{id_}")
+
+
+# --- what is done, for the API, too ---------------------------------------------------------------
+
+
+def start(
+    visit: Visit,
+    spiders: Sequence[type[OutletSpider]],
+    days: tuple[date, date],
+    *,
+    archives: bool,
+    max_pages: int | None,
+    delay: float | None,
+) -> int:
+    """Note a backfill of the first to the last of `days`, and ask for a job that goes on with it;
+    gives its id. Raises FormError."""
+    if len(spiders) * ((days[1] - days[0]).days / 30 + 1) > MOST_PARTS:
+        raise FormError(visit._("That is too much at once: choose fewer outlets or days."))
+    with visit.writing() as session:
+        id_ = begin(session, spiders, *days, archives=archives, max_pages=max_pages, delay=delay)
+        _ask(session, visit, id_)
+        visit.record(session, "backfill begun", f"{id_}: {days[0]} – {days[1]}")
+    return id_
+
+
+def go_on(visit: Visit, id_: int) -> None:
+    """Resume a backfill that was stopped, or try again what failed in it."""
     with visit.writing() as session:
         if _progress(session, visit, id_).state in ("stopped", "done"):
             backfills.ask(session, id_, None, visit.now)
             _ask(session, visit, id_)
             visit.record(session, "backfill resumed", str(id_))
-    return see(f"/crawls/backfills/{id_}")
 
 
-def _stop(visit: Visit, id_: int, what: str, noted: str) -> Response:
+def stop(visit: Visit, id_: int, what: str, noted: str) -> None:
+    """Ask for the end of a backfill: PAUSE or CANCEL."""
     with visit.writing() as session:
         if _progress(session, visit, id_).state not in ("done", "cancelled"):
             backfills.ask(session, id_, what, visit.now)
             for job in jobs.jobs(session, about=_about(id_), going=True):
                 jobs.cancel(session, job.id, visit.now)
             visit.record(session, noted, str(id_))
-    return see(f"/crawls/backfills/{id_}")
 
 
 # --- what is shown --------------------------------------------------------------------------------
@@ -279,7 +304,7 @@ def _today(visit: Visit) -> date:
     return visit.now.astimezone(visit.settings.zone).date()
 
 
-def _days(visit: Visit, first: str, last: str) -> tuple[date, date]:
+def window(visit: Visit, first: str, last: str) -> tuple[date, date]:
     try:
         days = date.fromisoformat(first), date.fromisoformat(last)
     except ValueError:
@@ -293,7 +318,7 @@ def _days(visit: Visit, first: str, last: str) -> tuple[date, date]:
     return days
 
 
-def _chosen(visit: Visit, outlets: str, province: str) -> list[type[OutletSpider]]:
+def chosen(visit: Visit, outlets: str, province: str) -> list[type[OutletSpider]]:
     """The outlets by their names, of a province, or all; paused ones are left alone."""
     known = catalogue()
     names = [name for part in outlets.replace("\n", ",").split(",") if (name := part.strip())]

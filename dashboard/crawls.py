@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from alerts import notices
-from dashboard.access import Operator, Viewer, Visit
+from dashboard.access import Id, Number, Operator, Viewer, Visit
 from dashboard.outlets import catalogue
 from dashboard.pages import page, see
 from storage import backfills, crawls, jobs, runs, states
@@ -27,7 +27,7 @@ Sort = Literal["outlet", "links", "new", "fetched", "findings", "errors", "took"
 
 
 @router.get("")
-def crawls_page(visit: Viewer, number: int = 1) -> Response:
+def crawls_page(visit: Viewer, number: Number = 1) -> Response:
     now = visit.now
     limit = timedelta(hours=visit.settings.crawl_hours)
     with visit.reading() as session:
@@ -127,7 +127,7 @@ def crawl(visit: Viewer, run: str, outlet: str) -> Response:
 
 
 @router.get("/jobs/{id_}")
-def job(visit: Viewer, id_: int) -> Response:
+def job(visit: Viewer, id_: Id) -> Response:
     with visit.reading() as session:
         found = _job(session, id_)
         if address := elsewhere(found):
@@ -137,7 +137,7 @@ def job(visit: Viewer, id_: int) -> Response:
 
 
 @router.get("/jobs/{id_}/now")
-def job_now(visit: Viewer, id_: int) -> Response:
+def job_now(visit: Viewer, id_: Id) -> Response:
     """How far a job is, as a part of its page."""
     with visit.reading() as session:
         found = _job(session, id_)
@@ -149,7 +149,7 @@ def job_now(visit: Viewer, id_: int) -> Response:
 
 
 @router.post("/jobs/{id_}/cancel")
-def cancel(visit: Operator, id_: int) -> Response:
+def cancel(visit: Operator, id_: Id) -> Response:
     with visit.writing() as session:
         found = _job(session, id_)
         if jobs.cancel(session, id_, visit.now):

@@ -18,7 +18,7 @@ from alerts import notices
 from crawler.outlets.catalogue import own_path, spiders
 from crawler.sources import Source
 from crawler.spider import OutletSpider
-from dashboard.access import Operator, Viewer, Visit
+from dashboard.access import Number, Operator, Viewer, Visit
 from dashboard.pages import page, see
 from storage import crawls, jobs, models, states
 from storage.jobs import Kind
@@ -82,7 +82,7 @@ def outlets(
     state: str = "",
     province: str = "",
     sort: Sort = "state",
-    number: int = 1,
+    number: Number = 1,
 ) -> Response:
     known = catalogue()
     with visit.reading() as session:

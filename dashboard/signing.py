@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from dashboard import guard, words
-from dashboard.access import COOKIE, Viewer, Visit, language_of
+from dashboard.access import COOKIE, Id, Viewer, Visit, language_of
 from dashboard.pages import back, open_page, page, see
 from storage import people
 from storage.database import reading
@@ -169,7 +169,7 @@ def make_token(
 
 
 @router.post("/account/tokens/{token_id}/drop")
-def drop_token(visit: Viewer, token_id: int) -> Response:
+def drop_token(visit: Viewer, token_id: Id) -> Response:
     with visit.writing() as session:
         if not people.drop_token(session, visit.account.id, token_id):
             raise HTTPException(404, "There is no such token.")

@@ -11,7 +11,7 @@ import settings
 from crawler import urls
 from crawler.outlets.catalogue import CatalogueError, own_path
 from crawler.outlets.rows import in_toml, write
-from dashboard.access import Operator, Visit
+from dashboard.access import Id, Operator, Visit
 from dashboard.outlets import catalogue
 from dashboard.pages import page, see
 from extract import places
@@ -48,12 +48,12 @@ def study(
 
 
 @router.get("/studies/{id_}")
-def study_page(visit: Operator, id_: int) -> Response:
+def study_page(visit: Operator, id_: Id) -> Response:
     return page(visit, "study.html", **_shown(_job(visit, id_)))
 
 
 @router.get("/studies/{id_}/now")
-def study_now(visit: Operator, id_: int) -> Response:
+def study_now(visit: Operator, id_: Id) -> Response:
     job = _job(visit, id_)
     answer = page(visit, "study-now.html", **_shown(job))
     if job.state not in jobs.GOING:
@@ -62,7 +62,7 @@ def study_now(visit: Operator, id_: int) -> Response:
 
 
 @router.post("/studies/{id_}/cancel")
-def cancel(visit: Operator, id_: int) -> Response:
+def cancel(visit: Operator, id_: Id) -> Response:
     job = _job(visit, id_)
     with visit.writing() as session:
         if jobs.cancel(session, id_, visit.now):
@@ -71,7 +71,7 @@ def cancel(visit: Operator, id_: int) -> Response:
 
 
 @router.post("/studies/{id_}/add")
-def add(visit: Operator, id_: int) -> Response:
+def add(visit: Operator, id_: Id) -> Response:
     """Write the row that a study proposes into the installation's catalogue."""
     job = _job(visit, id_)
     row = (_found(job) or {}).get("row")

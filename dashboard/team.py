@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, HTTPException
 from fastapi.responses import Response
 
-from dashboard.access import Administrator, Visit
+from dashboard.access import Administrator, Id, Number, Visit
 from dashboard.pages import page, see
 from storage import people
 from storage.models import Role
@@ -38,7 +38,7 @@ def invite(
 
 
 @router.post("/{id_}/link")
-def renew(visit: Administrator, id_: int) -> Response:
+def renew(visit: Administrator, id_: Id) -> Response:
     """A new link, by which a person chooses a new password."""
     with visit.writing() as session:
         account = _account(visit, id_)
@@ -48,7 +48,7 @@ def renew(visit: Administrator, id_: int) -> Response:
 
 
 @router.post("/{id_}/role")
-def change_role(visit: Administrator, id_: int, role: Annotated[Role, Form()]) -> Response:
+def change_role(visit: Administrator, id_: Id, role: Annotated[Role, Form()]) -> Response:
     account = _account(visit, id_)
     try:
         with visit.writing() as session:
@@ -60,7 +60,7 @@ def change_role(visit: Administrator, id_: int, role: Annotated[Role, Form()]) -
 
 
 @router.post("/{id_}/disable")
-def disable(visit: Administrator, id_: int) -> Response:
+def disable(visit: Administrator, id_: Id) -> Response:
     account = _account(visit, id_)
     try:
         with visit.writing() as session:
@@ -72,7 +72,7 @@ def disable(visit: Administrator, id_: int) -> Response:
 
 
 @router.post("/{id_}/enable")
-def enable(visit: Administrator, id_: int) -> Response:
+def enable(visit: Administrator, id_: Id) -> Response:
     account = _account(visit, id_)
     with visit.writing() as session:
         people.enable(session, id_)
@@ -81,7 +81,7 @@ def enable(visit: Administrator, id_: int) -> Response:
 
 
 @router.post("/{id_}/sign-out")
-def sign_out(visit: Administrator, id_: int) -> Response:
+def sign_out(visit: Administrator, id_: Id) -> Response:
     account = _account(visit, id_)
     with visit.writing() as session:
         people.sign_out_everywhere(session, id_)
@@ -90,7 +90,7 @@ def sign_out(visit: Administrator, id_: int) -> Response:
 
 
 @router.get("/audit")
-def audit_page(visit: Administrator, before: int | None = None, who: str = "") -> Response:
+def audit_page(visit: Administrator, before: Number | None = None, who: str = "") -> Response:
     with visit.reading() as session:
         entries = people.audit(session, before, SHOWN + 1, who or None)
     more = entries[SHOWN - 1].id if len(entries) > SHOWN else None

@@ -64,6 +64,18 @@ def test_every_route_takes_its_role_and_no_less(dashboard: Dashboard) -> None:
             assert needed in answer.text, (method, path, role)
 
 
+def test_no_address_makes_a_page_fail(dashboard: Dashboard) -> None:
+    client = dashboard.signed_in(Role.ADMINISTRATOR).client
+    for method, path, _ in routes(dashboard):
+        if method != "GET":
+            continue
+        for given in ("0", "1", f"{2**31}", f"{2**80}", "-1", "x", "%00", "a%ff", "..%2f"):
+            address = re.sub(r"\{\w+(:\w+)?\}", given, path)
+            for query in ("", "?number=99999999999999999999&before=-1&last=%00&q=%00&cursor=%00"):
+                answer = client.get(address + query)
+                assert answer.status_code < 500, (address + query, answer.text)
+
+
 def test_a_form_of_another_site_is_refused(dashboard: Dashboard) -> None:
     client = dashboard.signed_in(Role.VIEWER).client
     form = form_of(client.get("/account").text)

@@ -106,6 +106,41 @@ def test_a_browser_may_read_but_not_change(lived_in: Dashboard) -> None:
     assert lived_in.client().get("/api/v1/findings").status_code == 401
 
 
+def test_an_operator_runs_outlets_backfills_and_rules(lived_in: Dashboard) -> None:
+    client = client_of(lived_in, ["read", "operate"], Role.OPERATOR)
+    api = "/api/v1"
+    asked = client.post(f"{api}/outlets/transparansi/crawl")
+    assert asked.status_code == 202
+    job = client.get(f"{api}/jobs/{asked.json()['job']}").json()
+    assert (job["kind"], job["state"], job["who"]) == ("crawl", "waiting", "operator")
+    assert client.post(f"{api}/outlets/transparansi/pause").status_code == 204
+    assert client.post(f"{api}/outlets/transparansi/crawl").status_code == 409
+    signs = client.get(f"{api}/outlets/transparansi").json()["signs"]
+    assert signs["state"] == "paused"
+    assert client.post(f"{api}/outlets/transparansi/resume").status_code == 204
+
+    days = {"first": "2024-01-01", "last": "2024-02-29", "outlets": ["transparansi"]}
+    begun = client.post(f"{api}/backfills", json=days)
+    assert begun.status_code == 201, begun.text
+    path = f"{api}/backfills/{begun.json()['id']}"
+    assert client.get(path).json()["slices"] > 0
+    assert client.post(f"{path}/pause").status_code == 204
+    assert client.post(f"{path}/resume").status_code == 204
+    assert client.post(f"{path}/cancel").status_code == 204
+    assert client.post(f"{api}/backfills", json={**days, "last": "2999-01-01"}).status_code == 422
+
+    made = client.post(f"{api}/rules", json={"name": "pagi", "wanted": {"kinds": ["sanction"]}})
+    assert made.status_code == 201
+    rule = f"{api}/rules/{made.json()['id']}"
+    wrong = client.put(rule, json={"name": "pagi", "wanted": {"words": "camat ("}})
+    assert "missing" in wrong.json()["detail"]
+    changed = client.put(rule, json={"name": "siang", "pace": "hourly"})
+    assert changed.json()["rule"]["pace"] == "hourly"
+    assert client.delete(rule).status_code == 204
+    assert client.delete(rule).status_code == 404
+    assert client.get(f"{api}/deliveries").json() == {"items": [], "next": None}
+
+
 def test_too_many_requests_have_to_wait(dashboard: Dashboard) -> None:
     client = client_of(dashboard, ["read"])
     answers = [client.get("/api/v1/rules").status_code for _ in range(301)]
