@@ -42,7 +42,8 @@ def dashboard(engine: Any, current: Any) -> Iterator[str | None]:
 @click.command()
 @json_option
 def serve(as_json: bool) -> None:
-    """Serve the dashboard alone, until stopped (Ctrl-C): beside a `pantau run` elsewhere.
+    """Serve the dashboard, and do what is asked for in it, until stopped (Ctrl-C): beside a
+    `pantau run` elsewhere.
 
     Example: PANTAU_DASHBOARD_ADDRESS=0.0.0.0:8080 pantau serve
     """
