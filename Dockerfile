@@ -16,12 +16,14 @@ RUN pip install --no-deps --no-build-isolation --editable . \
     && install --directory --owner pantau --mode 700 /var/lib/pantau
 
 USER pantau
-ENV PANTAU_HOME=/var/lib/pantau
+ENV PANTAU_HOME=/var/lib/pantau \
+    PANTAU_DASHBOARD_ADDRESS=0.0.0.0:8080
 VOLUME /var/lib/pantau
 
-# Settings, schema and database. Not `pantau doctor`: it also knocks at every outlet.
-HEALTHCHECK --interval=5m --timeout=30s --start-period=1m \
-    CMD ["pantau", "findings", "--limit", "1", "--json"]
+# The dashboard, and through it the database.
+EXPOSE 8080
+HEALTHCHECK --interval=1m --timeout=10s --start-period=1m \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/health', timeout=9)"]
 
 ENTRYPOINT ["pantau"]
 CMD ["run"]

@@ -1,7 +1,7 @@
 """Pictures of every page, to be looked at: `python -m tests.dashboard.screens FOLDER`.
 
 Each is taken in light, in dark, and as wide as a phone, of an installation that has been watched
-with for weeks (`tests.dashboard.lived`). docs/pictures/ holds six of them, made smaller.
+with for weeks (`tests.dashboard.lived`). With --small, the six of docs/pictures are taken.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,6 +67,17 @@ LOOKS = (
     Look("phone", 390, 844, "light", "id"),
     Look("phone-dark", 390, 844, "dark", "en"),
 )
+
+
+SMALL = (  # which page, and how
+    ("today", "light"),
+    ("search", "dark"),
+    ("finding", "light"),
+    ("trends", "dark"),
+    ("outlets", "light"),
+    ("today", "phone"),
+)
+SCALE = 0.6  # of the small ones
 
 
 def chromium() -> str | None:
@@ -130,8 +141,11 @@ def _make_rules(engine: Engine, current: settings.Settings, address: str, now: d
             rules.add(session, rules.valid(rule), now)
 
 
-def take(url: str, cookie: str, folder: Path, pages: Mapping[str, str]) -> list[str]:
-    """Take the pictures; gives what went wrong on the way: errors of scripts, pages that failed."""
+def take(
+    url: str, cookie: str, folder: Path, asked: Sequence[tuple[str, Look]], *, small: bool
+) -> list[str]:
+    """Take pictures of pages, whole or `small`; gives what went wrong on the way: errors of
+    scripts, pages that failed or are too wide."""
     wrong: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -140,6 +154,7 @@ def take(url: str, cookie: str, folder: Path, pages: Mapping[str, str]) -> list[
         for look in LOOKS:
             context = browser.new_context(
                 viewport={"width": look.width, "height": look.height},
+                device_scale_factor=SCALE if small else 1,
                 color_scheme="dark" if look.scheme == "dark" else "light",
                 locale={"id": "id-ID", "en": "en-GB"}[look.language],
                 timezone_id="Asia/Jakarta",
@@ -148,20 +163,21 @@ def take(url: str, cookie: str, folder: Path, pages: Mapping[str, str]) -> list[
             page = context.new_page()
             page.on("pageerror", lambda error: wrong.append(str(error)))
             page.on("console", lambda said: _note(wrong, said.type, said.text))
-            for name, path in pages.items():
-                _take(page, f"{url}{path}", folder / f"{name}-{look.name}.png", wrong)
+            for name in [name for name, how in asked if how == look]:
+                path = folder / f"{name}-{look.name}.png"
+                _take(page, f"{url}{PAGES[name]}", path, wrong, whole=not small)
             context.close()
         browser.close()
     return wrong
 
 
-def _take(page: Page, address: str, path: Path, wrong: list[str]) -> None:
+def _take(page: Page, address: str, path: Path, wrong: list[str], *, whole: bool) -> None:
     answer = page.goto(address)
     if answer is None or not answer.ok:
         wrong.append(f"{address}: {answer.status if answer else 'no answer'}")
     if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
         wrong.append(f"{address}: wider than {page.viewport_size}")
-    page.screenshot(path=path, full_page=True)
+    page.screenshot(path=path, full_page=whole)
 
 
 def _note(wrong: list[str], kind: str, text: str) -> None:
@@ -174,13 +190,19 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--home", type=Path, help="keep the installation here, for the next time")
     parser.add_argument("--page", action="append", choices=PAGES, help="only this one")
+    parser.add_argument("--small", action="store_true", help="only those of docs/pictures")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
-    pages = {name: PAGES[name] for name in asked.page or PAGES}
+    pages = [
+        (name, look)
+        for name in asked.page or PAGES
+        for look in LOOKS
+        if not asked.small or (name, look.name) in SMALL
+    ]
     with tempfile.TemporaryDirectory(prefix="pantau-screens-") as folder:
         home = asked.home or Path(folder)
         with installation(home, datetime.now(UTC)) as (url, cookie):
-            wrong = take(url, cookie, asked.folder, pages)
+            wrong = take(url, cookie, asked.folder, pages, small=asked.small)
     for problem in wrong:
         print(problem, file=sys.stderr)
     return bool(wrong)

@@ -188,8 +188,8 @@ def test_a_day_of_the_docs_example(lived_in: Dashboard) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", program],
         env={
-            "PANTAU_URL": lived_in.url,
-            "PANTAU_TOKEN": client.headers["Authorization"].removeprefix("Bearer "),
+            "DASHBOARD": lived_in.url,
+            "TOKEN": client.headers["Authorization"].removeprefix("Bearer "),
         },
         capture_output=True,
         text=True,
