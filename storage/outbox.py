@@ -63,6 +63,18 @@ def owe(session: Session, finding: Finding, now: datetime) -> None:
     session.connection().execute(upsert(session, Owed).on_conflict_do_nothing(), rows)
 
 
+def withdraw(session: Session, finding: Finding, now: datetime) -> None:
+    """Take back what is owed of `finding` and in no message yet: a reviewer called it not relevant.
+    What else tells its story is owed in its place."""
+    unsent = Owed.delivery_id.is_(None) | (Owed.delivery_id == FEED_ONLY)
+    session.execute(delete(Owed).where(Owed.finding_id == finding.id, unsent))
+    others = select(Finding).where(
+        Finding.story_id == finding.story_id, Finding.id != finding.id, ~Finding.dismissed
+    )
+    for other in session.scalars(others.order_by(Finding.id)):
+        owe(session, other, now)
+
+
 def _wants(rule: Rule, finding: Finding) -> bool:
     return (rule.pace == "daily" or not finding.quiet) and matches(rule.wanted, finding)
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from extract.lexicon import KINDS
-from storage import search
+from storage import outbox, search
 from storage.models import Finding, ReviewChange
 from storage.models import Review as Row
 from storage.search import State
@@ -124,8 +124,11 @@ def review(
     session.flush()
     row.changed, row.version = now, changes[-1].id
     finding.kind = row.kind or row.judged
+    dismissed = row.relevant is False and not finding.dismissed
     finding.dismissed = row.relevant is False
     search.describe(finding, row)
+    if dismissed and finding.story_id:
+        outbox.withdraw(session, finding, now)
     session.flush()
     return _review(finding, row)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from extract.article import Place
-from storage import findings, models, outbox, rules
+from storage import findings, models, outbox, reviews, rules
 from storage.database import reading
 from storage.models import Finding, Owed
 from storage.rules import valid
@@ -191,6 +191,23 @@ def test_when_news_is_due(fields: dict[str, Any], found: str, due: str) -> None:
 def test_quiet_hours_are_those_of_the_zone(quiet: str | None, clock: str, is_quiet: bool) -> None:
     asked = valid({"name": "r", "zone": "Asia/Makassar", "quiet": quiet, "pace": "daily"})
     assert rules.is_quiet(asked, datetime.fromisoformat(f"2024-11-20T{clock}+08:00")) == is_quiet
+
+
+def test_what_a_reviewer_dismissed_is_not_sent(writing: Writing) -> None:
+    with writing() as session:
+        first, second = tell(session, "Ani"), tell(session, "Ani lagi")
+        alone = tell(session, "Budi", story=2)
+        rule(session, "pagi", pace="daily")
+        rule(session, "umpan", channel=None)
+        for row in (first, second, alone):
+            outbox.owe(session, row, NOW)
+        assert owed(session) == [
+            (name, n, "allegation") for n in (1, 2) for name in ("pagi", "umpan")
+        ]
+        for row in (first, alone):
+            reviews.review(session, row.id, None, reviews.Change(relevant=False), NOW)
+        assert set(owed(session)) == {("pagi", 1, "allegation"), ("umpan", 1, "allegation")}
+        assert waiting(session, NOW + 48 * HOUR) == {"pagi": [second.id]}
 
 
 def test_hours_and_digests_wait_for_their_time(writing: Writing) -> None:

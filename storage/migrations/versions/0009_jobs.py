@@ -31,3 +31,8 @@ def upgrade() -> None:
     op.create_index("jobs_state", "jobs", ["state", "id"])
     op.create_index("jobs_about", "jobs", ["about", "id"])
     op.add_column("backfills", sa.Column("asked", sa.String(6), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("backfills", "asked")
+    op.drop_table("jobs")
