@@ -204,7 +204,6 @@ class OutletCrawl:
     ) -> Discovery:
         """Claim and record the links of one page of a source; see `storage.links.record`."""
         ours = await self.claimed(listed)
-        self.drop({TAKEN: len(listed) - len(ours)})
         discovery = await self.store(
             links.record,
             self.name,
@@ -216,6 +215,7 @@ class OutletCrawl:
             seen_in=SeenIn.PAST if self.backfill_id else seen_in,
             backfill_id=self.backfill_id,
         )
+        discovery.dropped[TAKEN] += len(listed) - len(ours)
         new = len(discovery.new)
         self.count(links=len(listed), missed=0 if seen_in & SeenIn.DAILY else new)
         await self.recorded(discovery)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from scrapy.http import TextResponse
 
+from crawler.crawl import TAKEN
 from crawler.examine import ExaminationError
 from crawler.sources import Source, SourceError
 from crawler.sources.reader import Listing
@@ -52,6 +53,8 @@ class Reading:
         """Links offered so far."""
         self.own = 0
         """Those of them that are the outlet's."""
+        self.is_whole = True
+        """Whether all of these were taken, and none left to another outlet."""
         self._spider = spider
         self._source = source
         self._seen_in = seen_in
@@ -85,6 +88,7 @@ class Reading:
             undated=State.SKIPPED if baseline else State.PENDING,
             seen_in=self._seen_in,
         )
+        self.is_whole &= not discovery.dropped[TAKEN]
         return discovery.unread > 0
 
     def _own(self, links: Iterable[Link]) -> list[Link]:
@@ -138,6 +142,7 @@ async def read_source(
         source.name,
         completed=None if error else datetime.now(UTC),
         error=error,
-        validators={} if error else reading.validators,
+        # what was left to another outlet is looked for once more, though nothing changes
+        validators=reading.validators if reading.is_whole and not error else {},
     )
     return error

@@ -159,10 +159,12 @@ def asked(session: Session, backfill_id: int) -> str | None:
 
 
 def give_up(session: Session, backfill_id: int) -> None:
-    """Leave what a backfill has not fetched to others, if it was cancelled."""
+    """Leave what a backfill has not fetched to others, if it was cancelled: findings that were
+    modified since to the daily crawl."""
     if asked(session, backfill_id) == CANCEL:
-        waiting = Row.backfill_id == backfill_id, Row.state == State.PENDING
-        session.execute(update(Row).where(*waiting).values(state=State.SKIPPED))
+        waiting = update(Row).where(Row.backfill_id == backfill_id, Row.state == State.PENDING)
+        session.execute(waiting.where(links.IS_FINDING).values(backfill_id=None))
+        session.execute(waiting.values(state=State.SKIPPED))
 
 
 def lease(backfill_id: int) -> str:

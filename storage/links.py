@@ -25,7 +25,7 @@ T = TypeVar("T")
 MAX_ATTEMPTS = 3
 CHUNK = 500
 MAX_URL = 2500  # bytes; PostgreSQL's indexes refuse more than 2,704
-_IS_FINDING = select(Finding.id).where(Finding.link_id == Row.id).exists()
+IS_FINDING = select(Finding.id).where(Finding.link_id == Row.id).exists()
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)  # no article on the web is older
 RECENT = timedelta(days=3)  # before the last reading: dates may be wrong, and posts dated back
 
@@ -260,7 +260,7 @@ def pending(
 ) -> list[Link]:
     """What is to be fetched of `outlet` by the daily crawl, or by a backfill, the newest first."""
     rows = session.execute(
-        select(Row, _IS_FINDING)
+        select(Row, IS_FINDING)
         .where(
             Row.outlet == outlet,
             Row.state == State.PENDING,
@@ -299,7 +299,7 @@ def settle(session: Session, outcomes: Sequence[Outcome], now: datetime) -> list
     # locked in one order: whoever settles some of the same waits, and does not deadlock
     for some in _chunks(sorted(ids)):
         rows = session.execute(
-            select(Row, _IS_FINDING)
+            select(Row, IS_FINDING)
             .where(Row.id.in_(some))
             .order_by(Row.id)
             .with_for_update(of=Row)

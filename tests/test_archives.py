@@ -1,6 +1,8 @@
 """The Wayback Machine and Common Crawl, played: an outlet that is gone, found in what they kept."""
 
 import json
+import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
@@ -95,6 +97,35 @@ def test_an_archive_that_has_enough_is_left_alone(pantau: Pantau, wayback: Site)
     refused = next(n for n, asked in enumerate(log) if asked.status == 429)
     assert log[refused + 1].at - log[refused].until > 1.9
     assert all(b.at - a.until > 0.15 for a, b in pairwise(log))
+
+
+def test_an_archive_is_asked_one_thing_at_a_time_by_all_outlets_together(
+    pantau: Pantau, wayback: Site
+) -> None:
+    """However long it takes to answer; and one that breaks off keeps nobody waiting."""
+    index = wayback.pages["/cdx/search/cdx"]
+    assert callable(index)
+    began = []
+
+    def slowly(handler: BaseHTTPRequestHandler) -> Answer | None:
+        began.append(handler.path)
+        time.sleep(0.3)
+        if len(began) == 3:
+            handler.connection.shutdown(socket.SHUT_RDWR)  # it is asked again
+            return None
+        return index(handler)
+
+    wayback.pages["/cdx/search/cdx"] = slowly
+    names = "kabar", "warta", "berita"
+    pantau.catalogue("".join(row(name, GONE, "[{wayback = true}]") for name in names))
+    started = time.monotonic()
+    crawled = pantau.crawl(*names)
+    assert time.monotonic() - started < 60
+    assert [crawled[name]["errors"] for name in names] == [0, 0, 0]
+    log = sorted(wayback.log, key=lambda asked: asked.at)
+    assert len([asked for asked in log if asked.path.startswith("/cdx/")]) == 3 * 5 + 1
+    # an answer is there before the site has noted it
+    assert all(later.at > earlier.until - 0.1 for earlier, later in pairwise(log))
 
 
 def test_common_crawl_gives_the_records_of_its_files(

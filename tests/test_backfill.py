@@ -20,9 +20,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from redis import Redis
 
+from crawler import urls
 from crawler.outlet import WIB
-from tests.conftest import ROOT, Pantau, Ran, row
+from storage.seen import Seen
+from tests.conftest import ROOT, Pantau, Ran, RedisServer, row
 from tests.site import Answer, Site, running
 from tests.test_crawl import FILLER, RELEVANT, processes_of, wait_for
 
@@ -460,6 +463,51 @@ def test_an_archive_is_asked_last_and_left_alone_where_it_has_enough(
     pages = [path for path in archive.paths() if path.startswith("/web/")]
     assert len(pages) == 1, "what lives is not fetched from an archive"
     assert pantau("backfills", "--json").lines()[0]["pending"] == 1
+
+
+def test_a_sitemap_goes_on_behind_those_that_were_read(pantau: Pantau, site: Site) -> None:
+    """Though others stand between them, of tags, or of another time; one that failed is read
+    again, and what comes behind it."""
+    past = Past(site)
+    index = past._sitemaps(None)  # type: ignore[arg-type]
+    tags = f"<sitemap><loc>{site.url}/category-sitemap.xml</loc></sitemap></sitemapindex>"
+    october = site.pages["/post-sitemap-2023-10.xml"]
+    site.pages["/sitemap.xml"] = str(index.body).replace("</sitemapindex>", tags)
+    site.pages["/post-sitemap-2023-10.xml"] = Answer("", 403)
+    pantau.outlet("kabar", site.url, SITEMAP)
+    days = "--from", "2023-09-01", "--to", "2023-11-30"
+    assert backfill(pantau, *KABAR, *days)[0].code == 1
+    del site.log[:]
+    site.pages["/post-sitemap-2023-10.xml"] = october
+    ran, _ = backfill(pantau, "--resume", "1")
+    assert ran.code == 0
+    maps = [path[-11:-4] for path in past.listings() if path.startswith("/post")]
+    assert maps == ["2023-10", "2023-11"]
+
+
+def test_what_another_outlet_has_in_hand_is_waited_for_in_peace(
+    pantau: Pantau, site: Site, redis_server: RedisServer
+) -> None:
+    """And not asked for again and again."""
+    past = Past(site, posts=70)
+    pantau.set(redis_url=redis_server.url)
+    pantau.outlet("kabar", site.url, REST)
+    days = "--from", "2023-08-01", "--to", "2023-08-10", "--max-pages", "1"
+    assert backfill(pantau, *KABAR, *days)[0].json()["state"] == "stopped"
+    within = past.within((datetime(2023, 8, 1, tzinfo=WIB), datetime(2023, 8, 11, tzinfo=WIB)))
+    (wanted, *_) = {p.path for p in within} - past.fetched().keys()
+    redis = Redis.from_url(redis_server.url)
+    taken = urls.canonical(site.url + wanted)
+    assert taken
+    seen = Seen(redis, list)
+    seen.release([taken], "kabar")
+    seen.claim([taken], "lain", 600)
+    ran, reports = backfill(pantau, "--resume", "1", "--max-pages", "99")
+    assert ran.code == 1
+    assert reports["kabar"]["note"] == "1 of its articles are being fetched for another outlet"
+    seen.release([taken], "lain")
+    assert backfill(pantau, "--resume", "1")[0].code == 0
+    assert past.fetched() == Counter({post.path: 1 for post in within})
 
 
 def test_months_that_cannot_be_trusted_are_marked(

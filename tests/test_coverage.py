@@ -1,7 +1,7 @@
 """How much is seen: spare sources, what the daily ones miss, the ledger, twins and copies."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -224,6 +224,43 @@ def test_first_pages_are_asked_conditionally_by_each_source_for_itself(
     assert by_index == [304, 200], "what the archive has read the index has yet to read"
 
 
+def test_an_answer_of_304_that_was_not_asked_for_is_no_success(pantau: Pantau, site: Site) -> None:
+    site.pages["/feed"] = Answer("", 304)
+    feed = '[{feed = "/feed", window = "/feed?m={year}{month}"}]'
+    pantau.outlet("kabar", site.url, feed)
+    crawled = pantau.crawl("kabar")
+    assert (crawled.ran.code, crawled["kabar"]["errors"]) == (1, 1)
+    assert crawled["kabar"]["note"] == "feed /feed: HTTP 304"
+    month = ("--from", "2023-07-01", "--to", "2023-07-31")
+    ran = pantau("backfill", "--outlet", "kabar", *month, "--json")
+    assert (ran.code, ran.json()["outlets"][0]["errors"] > 0) == (1, True)
+
+
+def test_what_comes_late_on_the_day_an_index_names_is_seen(pantau: Pantau, site: Site) -> None:
+    """The index says of its sitemap the day only, and stays the same until another day."""
+    fillers, findings = fill(site, 1, 2)
+    map_ = "<sitemap><loc>{}/{}.xml</loc><lastmod>{}</lastmod></sitemap>"
+    days = ((NOW, "baru"), (NOW - timedelta(days=3), "lama"))
+    maps = "".join(map_.format(site.url, name, f"{day:%Y-%m-%d}") for day, name in days)
+
+    def unless_known(body: str) -> Callable[[BaseHTTPRequestHandler], Answer]:
+        tag = f'"{len(body)}"'
+        return lambda asked: (
+            Answer("", 304)
+            if asked.headers["If-None-Match"] == tag
+            else Answer(body, headers={"ETag": tag})
+        )
+
+    site.pages["/sitemap.xml"] = unless_known(f"<sitemapindex>{maps}</sitemapindex>")
+    site.pages["/lama.xml"] = unless_known(sitemap(site, *fillers))
+    site.pages["/baru.xml"] = unless_known(sitemap(site, findings[0]))
+    pantau.outlet("kabar", site.url, '[{sitemap = "/sitemap.xml"}]')
+    assert pantau.crawl("kabar")["kabar"]["findings"] == 1
+    site.pages["/baru.xml"] = unless_known(sitemap(site, *findings))
+    assert pantau.crawl("kabar")["kabar"]["findings"] == 1
+    assert [a.status for a in site.log if a.path == "/lama.xml"] == [200, 304]
+
+
 def test_the_first_hours_of_a_window_may_be_in_the_site_s_month_before(
     pantau: Pantau, site: Site
 ) -> None:
@@ -343,7 +380,8 @@ def test_what_another_outlet_has_in_hand_is_counted(
     pantau: Pantau, site: Site, redis_server: RedisServer
 ) -> None:
     fillers, _ = fill(site, 2, 0)
-    site.pages["/feed"] = listed(site, *fillers)
+    feed = Answer(listed(site, *fillers), headers={"ETag": '"1"'})
+    site.pages["/feed"] = lambda h: Answer("", 304) if h.headers["If-None-Match"] else feed
     pantau.set(redis_url=redis_server.url, max_source_pages=1)
     pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
     taken = urls.canonical(site.url + fillers[0])
@@ -352,6 +390,11 @@ def test_what_another_outlet_has_in_hand_is_counted(
     assert pantau.crawl("kabar")["kabar"]["fetched"] == 1
     (outlet,) = pantau("coverage", "--json").json()["outlets"]
     assert outlet["dropped"]["being fetched for another outlet"] == 1
+
+    Redis.from_url(redis_server.url).flushall()  # the other one gave it up
+    assert pantau.crawl("kabar")["kabar"]["fetched"] == 1
+    pantau.crawl("kabar")
+    assert [a.status for a in site.log if a.path == "/feed"] == [200, 200, 304]
 
 
 def test_every_link_is_accounted_for(pantau: Pantau, site: Site) -> None:

@@ -295,6 +295,36 @@ def test_whatever_a_sitemap_lists_is_read_or_counted(*, backfill: bool) -> None:
     assert set(got.taken) == {"/berita/1/a"} | others
 
 
+def test_indexes_of_indexes_end_and_no_sitemap_is_read_twice() -> None:
+    """Each index names itself, one sitemap three times, and twenty indexes more."""
+
+    def site(path: str) -> str:
+        if "leaf" in path:
+            return sitemap("url", (f"{SITE}/berita/1/a", "2023-07-20"))
+        deeper = [f"{path[:-4]}-{n}.xml" for n in range(20)]
+        listed = [(SITE + name, "2023-07-20") for name in deeper]
+        first = [(SITE + name, "2023-07-21") for name in ("/sitemap.xml", *["/leaf.xml"] * 3)]
+        return sitemap("sitemap", *first, *listed)
+
+    for until in (None, JULY[1]):
+        listener = Listener(site, max_pages=12, until=until)
+        with suppress(SourceError):  # for those that are nested too deep
+            asyncio.run(Sitemap("/sitemap.xml").read(listener))
+        assert len(listener.asked) == len(set(listener.asked)) == 1 + 3 * 12
+        assert listener.taken
+        assert listener.dropped["sitemaps beyond the last that is read"] > 50
+
+
+def test_a_daily_archive_that_is_not_there_is_an_error() -> None:
+    days = DateArchive("/arsip/{year}/{month}/{day}", "main a")
+    now = datetime.now(WIB)
+    early = {f"/arsip/{now - timedelta(1):%Y/%m/%d}": page(1)}  # today's has nothing yet
+    with pytest.raises(SourceError, match="404"):
+        read(days, {}.get, since=now - timedelta(3), until=None)
+    assert len(read(days, early.get, since=now - timedelta(3), until=None).taken) == 1
+    assert not read(days, {}.get).taken, "in the past a day may be empty"
+
+
 def test_what_other_listings_name_and_is_not_read_is_counted() -> None:
     post = {"link": f"{SITE}/berita/1/a", "date_gmt": "2023-07-05T01:00:00"}
     posts = [post | {"modified_gmt": post["date_gmt"]}, post | {"date_gmt": "0000-00-00"}, 7]

@@ -338,6 +338,62 @@ def test_what_was_read_from_a_file_is_not_fetched_again(
     assert (again["new"], again["fetched"]) == (0, 0)
 
 
+def test_what_is_still_to_be_fetched_is_taken_only_where_a_file_knows_better(
+    pantau: Pantau, site: Site, tmp_path: Path
+) -> None:
+    """Of the daily crawl's links a file has one from before its window, one that was empty, and one
+    that is an article."""
+    html = RELEVANT.format(title="Camat di Buleleng Diperiksa Bawaslu")
+    early, empty, whole = (f"/berita/{n}/camat" for n in range(3))
+    site.pages |= dict.fromkeys((early, empty, whole), Answer("later", 500))
+    site.pages["/feed"] = rss(site, [early, empty, whole])
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]', zone="WITA")
+    pantau.crawl("kabar")
+    path = write(
+        tmp_path / "news.warc.gz",
+        packed(
+            [
+                record(site.url + early, html.replace("2024-05-10", "2024-04-10")),
+                record(site.url + empty, "<html><body><p>Netralitas ASN, camat</p></body></html>"),
+                record(site.url + whole, html),
+            ]
+        ),
+    )
+    assert kabar(warc(pantau, path))["found"] == 1
+    site.pages |= dict.fromkeys((early, empty, whole), html)
+    report = pantau.crawl("kabar")["kabar"]
+    assert (report["fetched"], report["findings"]) == (2, 2)
+    assert pantau("coverage", "--json").json()["overall"]["too_old"] == 0
+
+
+def test_a_file_does_not_put_back_what_its_site_has_changed(
+    pantau: Pantau, site: Site, tmp_path: Path
+) -> None:
+    """The finding's newer wording is still to be fetched."""
+    news = "/berita/1/camat"
+    html = RELEVANT.format(title="Camat Diperiksa")
+    now = datetime.now(UTC)
+
+    def feed(modified: datetime) -> str:
+        entry = (f'<entry><link href="{site.url}{news}"/><published>{now.isoformat()}</published>'
+                 f"<updated>{modified.isoformat()}</updated></entry>")  # fmt: skip
+        return f'<feed xmlns="http://www.w3.org/2005/Atom">{entry}</feed>'
+
+    site.pages |= {news: html, "/feed": feed(now)}
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]', zone="WITA")
+    assert pantau.crawl("kabar")["kabar"]["findings"] == 1
+    site.pages |= {news: Answer("later", 500), "/feed": feed(now + timedelta(hours=1))}
+    pantau.crawl("kabar")
+    path = write(
+        tmp_path / "news.warc.gz", packed([record(site.url + news, html.replace(">C", ">Eks C"))])
+    )
+    warc(pantau, path)
+    site.pages[news] = html.replace("Camat Diperiksa", "Camat Diberi Sanksi")
+    assert pantau.crawl("kabar")["kabar"]["fetched"] == 1
+    (found,) = pantau("findings", "--json").lines()
+    assert found["title"] == "Camat Diberi Sanksi"
+
+
 def many(count: int) -> tuple[bytes, list[str]]:
     """A WARC file of so many pages of kabar, and the addresses of those that are relevant."""
     relevant, made = [], []

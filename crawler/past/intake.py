@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from redis.exceptions import RedisError
-from sqlalchemy import select
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
 
 from crawler.examine import Context, Examination, ExaminationError
 from crawler.past.warc import Archived, Tally, Wanted, records
@@ -147,9 +148,10 @@ class Intake:
 
     def _known(self, wanted: Sequence[str]) -> set[str]:
         """Those of the URLs `wanted` whose outcome is stored; what could not be fetched from its
-        site is worth another look here."""
+        site is worth another look here, but no finding: what is to be fetched of it is newer."""
         open_ = (State.PENDING, State.SKIPPED, State.FAILED)
-        query = select(Link.url).where(Link.url.in_(wanted), Link.state.not_in(open_))
+        is_known = or_(Link.state.not_in(open_), links.IS_FINDING)
+        query = select(Link.url).where(Link.url.in_(wanted), is_known)
         with reading(self._shared.engine) as session:
             return set(session.scalars(query))
 
@@ -179,12 +181,13 @@ class Intake:
         seen-set."""
         now = datetime.now(UTC)
         by_outlet: defaultdict[str, list[links.Link]] = defaultdict(list)
-        for one in taken:
-            listed = replace(one.archived.link, published=one.outcome.published)
-            by_outlet[one.archived.spider.name].append(listed)
         found: list[int] = []
         settled: list[str] = []
         with self._shared.transaction() as session, session.begin():
+            taken = _without_waiting(session, taken)
+            for one in taken:
+                listed = replace(one.archived.link, published=one.outcome.published)
+                by_outlet[one.archived.spider.name].append(listed)
             for outlet, listed_of_it in sorted(by_outlet.items()):
                 links.record(
                     session,
@@ -224,3 +227,13 @@ class Intake:
             self._shared.seen.settle(settled)
         except RedisError as problem:  # it learns it from the database when they are next listed
             logger.warning("the seen-set could not be told: %s", problem)
+
+
+def _without_waiting(session: Session, taken: Sequence[_Taken]) -> list[_Taken]:
+    """`taken` without what the daily crawl or another backfill is still to fetch, where the archive
+    only says that it is no use: the site may know better, and their windows are others."""
+    no_use = (State.SKIPPED, State.FAILED, State.EMPTY)
+    doubtful = [one.outcome.url for one in taken if one.outcome.state in no_use]
+    query = select(Link.url).where(Link.url.in_(doubtful), Link.state == State.PENDING)
+    waiting = {*session.scalars(query)}
+    return [one for one in taken if one.outcome.url not in waiting]

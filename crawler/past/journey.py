@@ -140,7 +140,6 @@ class PastReading(Reading):
         self._journey = journey
         self._part = part
         self._pauses = pauses
-        self._read = 0
 
     async def fetch(self, url: str, *, conditional: bool = False) -> TextResponse | None:
         await self._journey.give_way()
@@ -169,9 +168,7 @@ class PastReading(Reading):
             if not span or (span[1] > since and span[0] < until)
         ]
         self.left_out("outside a backfill's window", len(own) - len(inside))
-        in_turn = page is not None and page == self.first_page + self._read
-        self._read += in_turn
-        await self._journey.take(self._part, inside, page if in_turn else None)
+        await self._journey.take(self._part, inside, page)
         undated = any(link.published is None for link in inside)
         self.page_before = self._journey.unseen([link.url for link in own])
         if page is not None and self._journey.repeats >= REPEATS:
@@ -214,6 +211,7 @@ class OutletBackfill:
         self._unreachable: str | None = None
         self._place = asyncio.Semaphore(1)  # the outlet's pace allows no more pages under way
         self._failed: set[str] = set()
+        self._taken: set[str] = set()
         self._pages = 0
         self.ended = False
         """Whether it came to its end, with errors or without."""
@@ -277,6 +275,8 @@ class OutletBackfill:
         self._failed.clear()  # once more
         async for request in self._fetch():
             yield request
+        if self._taken:
+            crawl.failed(f"{len(self._taken)} of its articles are {TAKEN}")
         if self._is_spent():
             crawl.remark(f"its budget of {backfill.max_pages} pages is spent")
         elif refusal := await crawl.store(backfills.refusal, self._id, self.spider.name):
@@ -399,7 +399,11 @@ class OutletBackfill:
             pending = [link for link in pending if link.url not in self._failed]
             if not pending or self._is_spent():
                 return
-            for link in await crawl.claimed(pending):
+            ours = await crawl.claimed(pending)
+            taken = {link.url for link in pending} - {link.url for link in ours}
+            self._failed |= taken  # asked for once more at the end
+            self._taken = taken | (self._taken - {link.url for link in ours})
+            for link in ours:
                 began = time.monotonic()
                 await self._place.acquire()
                 if self._is_spent() or await self._is_wanted():

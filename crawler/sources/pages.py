@@ -107,7 +107,7 @@ class DateArchive:
     """Listings of one day each, or of one month where `path` has no {day}: `path` with {year},
     {month} and {day} (with leading zeros) and, where it has pages, {page}. `links` is a CSS
     selector of the links to the articles; without it they are told by their shape. A listing that
-    is not there is empty."""
+    is not there is empty, but for a daily crawl one of the last days has to be there."""
 
     path: str
     links: str | None = None
@@ -119,12 +119,15 @@ class DateArchive:
     async def read(self, reader: Reader) -> None:
         days = list(self._days(reader))
         if len(days) == 1:  # its pages are those that a backfill goes on behind
-            await self._read_listing(reader, days[0], numbered=True)
-            return
-        for number, day in enumerate(days, 1):
-            if number >= reader.first_page:
-                await self._read_listing(reader, day, numbered=False)
-                await reader.offer((), number)
+            missing = [await self._read_listing(reader, days[0], numbered=True)]
+        else:
+            missing = []
+            for number, day in enumerate(days, 1):
+                if number >= reader.first_page:
+                    missing.append(await self._read_listing(reader, day, numbered=False))
+                    await reader.offer((), number)
+        if not reader.until and (error := missing[0]) and all(missing):
+            raise error
 
     def _days(self, reader: Reader) -> Iterator[datetime]:
         """The days of the reader's window, the newest first, or the beginnings of its months."""
@@ -139,8 +142,11 @@ class DateArchive:
             yield day
             day -= timedelta(days=1)
 
-    async def _read_listing(self, reader: Reader, day: datetime, *, numbered: bool) -> None:
-        """Read the pages of one listing, until one has nothing new: some sites answer any page."""
+    async def _read_listing(
+        self, reader: Reader, day: datetime, *, numbered: bool
+    ) -> SourceError | None:
+        """Read the pages of one listing, until one has nothing new: some sites answer any page;
+        says what is answered where it is not there."""
         path = self.path
         for field, code in (("{year}", "%Y"), ("{month}", "%m"), ("{day}", "%d")):
             path = path.replace(field, day.strftime(code))
@@ -154,17 +160,19 @@ class DateArchive:
             async for links in pages:
                 addresses = {link.url for link in links}
                 if addresses <= known:
-                    return
+                    return None
                 if not await reader.offer(links, number if numbered else None) and numbered:
-                    return
+                    return None
                 known |= addresses
                 number += 1
                 if number - first >= reader.max_pages:
                     reader.left_out(BEYOND)
-                    return
+                    return None
         except SourceError as error:
             if error.status not in PAST_THE_END:
                 raise
+            return error if number == first else None
+        return None
 
 
 async def _pages(

@@ -70,8 +70,9 @@ class Reader(Protocol):
         """Take the links of one page; whether the last complete reading cannot have seen one of
         them, or a backfill's window may go on, so that reading on is worth it.
 
-        `page` is which page of the listing is read with them: a backfill that is cut short goes on
-        behind it. It may end the reading here by raising what is no SourceError."""
+        `page` is which page of the listing is read with them, upwards, and not behind one that has
+        failed: a backfill that is cut short goes on behind it. It may end the reading here by
+        raising what is no SourceError."""
         ...
 
     def left_out(self, why: str, count: int = 1) -> None:

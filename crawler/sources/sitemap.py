@@ -4,7 +4,7 @@ import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,7 @@ from crawler.sources.xml import refuse_entities
 _DIGITS = re.compile(r"([0-9]{1,9})")
 OLD_SITEMAPS = "sitemaps older than what is read"
 OTHER_MONTHS = "sitemaps of another month"
+BEYOND = "sitemaps beyond the last that is read"
 MAX_DEPTH = 3
 MAX_BYTES = 50 * 1024 * 1024  # the protocol's own limit for a sitemap (sitemaps.org)
 _NEWS = b"http://www.google.com/schemas/sitemap-news/"  # the namespace of a news sitemap's elements
@@ -80,11 +81,15 @@ class Sitemap:
         return f"sitemap {self.path}"
 
     async def read(self, reader: Reader) -> None:
-        if not await self._read(reader, reader.outlet.url(self.path), depth=1):
+        url = reader.outlet.url(self.path)
+        if not await self._read(reader, url, 1, {url}):
             raise SourceError("it lists no article")
 
-    async def _read(self, reader: Reader, url: str, depth: int, page: int | None = None) -> bool:
-        """Read a sitemap and those below it; whether they list anything, be it old or known."""
+    async def _read(
+        self, reader: Reader, url: str, depth: int, read: set[str], page: int | None = None
+    ) -> bool:
+        """Read a sitemap and those below it, but for those `read` already; whether they list
+        anything, be it old or known."""
         response = await reader.fetch(url, conditional=True)
         if response is None:
             return True
@@ -95,7 +100,7 @@ class Sitemap:
             return found.entries > 0 or is_quiet
         entries = found.entries
         reader.left_out(UNREADABLE, found.unreadable)
-        if any(e.modified is None for e in entries):
+        if any(map(_may_change, entries)):
             reader.forget(url)  # it stays the same when its sitemaps change
         if depth == MAX_DEPTH:
             raise SourceError(f"its indexes are nested more than {MAX_DEPTH} deep")
@@ -113,13 +118,19 @@ class Sitemap:
             for n, entry in enumerate(order, 1)
             if n >= start and entry.url not in passed_over
         ]
-        reader.left_out("sitemaps beyond the last that is read", len(children[reader.max_pages :]))
+        reader.left_out(BEYOND, len(children[reader.max_pages :]))
         # those of another time list something, too, and those that were read before a kill
         lists = bool(counts[OLD_SITEMAPS] or counts[OTHER_MONTHS]) or start > 1
         for number, entry in children[: reader.max_pages]:
+            if entry.url in read:
+                continue
+            if len(read) > reader.max_pages * MAX_DEPTH:  # indexes of indexes multiply
+                reader.left_out(BEYOND)
+                continue
+            read.add(entry.url)
             try:
-                counted = number if depth == 1 else None
-                lists |= await self._read(reader, entry.url, depth + 1, counted)
+                counted = number if depth == 1 and not failed else None  # it is read again
+                lists |= await self._read(reader, entry.url, depth + 1, read, counted)
             except SourceError as error:  # the others are read all the same
                 failed = failed or SourceError(f"{entry.url}: {error}", error.status)
         if failed:
@@ -149,6 +160,15 @@ def _is_outside(url: str, reader: Reader) -> bool:
     """Whether a sitemap's name says that all it lists lies outside a backfill's window."""
     span = span_of_listing(url, reader.outlet.zone) if reader.until else None
     return bool(span and reader.until and (span[1] <= reader.since or span[0] >= reader.until))
+
+
+def _may_change(entry: _Entry) -> bool:
+    """Whether a sitemap may change and its index stay the same: it has no date there, or only that
+    of a day which is not over everywhere, as the site's clock may be another."""
+    if entry.modified is None:
+        return True
+    is_day = entry.modified.microsecond == time.max.microsecond
+    return is_day and entry.modified > datetime.now(UTC) - timedelta(days=1)
 
 
 def _is_recent(entry: _Entry, since: datetime) -> bool:

@@ -9,6 +9,7 @@ import email.utils
 import io
 import re
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
@@ -40,20 +41,28 @@ _RANGE = re.compile(r"bytes=\d+-\d+")
 
 @dataclass(slots=True)
 class _Turn:
-    """Whose turn it is at one host: one request after the other, none before `at`."""
+    """Whose turn it is at one host: one request after the other, none before `at`. `answered`: none
+    is under way."""
 
     at: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.answered.set()
 
     async def take(self, seconds: float) -> None:
         """Wait for one's turn; the next has to wait `seconds`. Raises ArchiveBusyError where the
         archive asked to be left alone for long."""
         async with self.lock:
+            with suppress(TimeoutError):  # a request that was given up tells nobody
+                await asyncio.wait_for(self.answered.wait(), TIMEOUT_SECONDS)
             while (wait := self.at - monotonic()) > 0:
                 if wait > MAX_WAIT_SECONDS:
                     reason = f"the archive asked to be left alone for {wait:.0f} s"
                     raise ArchiveBusyError(reason)
                 await asyncio.sleep(wait)
+            self.answered.clear()
             self.at = monotonic() + seconds
 
     def rest(self, seconds: float) -> None:
@@ -102,8 +111,9 @@ class Archives:
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "Archives":
         self = cls()
-        # this signal comes before anything is retried
+        # these signals come before anything is retried
         crawler.signals.connect(self._heed, signals.response_downloaded)
+        crawler.signals.connect(self._ended, signals.request_left_downloader)
         return self
 
     def _heed(self, response: Response, request: Request) -> None:
@@ -127,6 +137,13 @@ class Archives:
         is_page = parts.fragment or _WAYBACK_PAGE.search(request.url)
         delay = settings.load().delay
         await _turns[parts.netloc].take(delay * (PAGE if is_page else QUESTION))
+
+    def process_exception(self, request: Request, exception: Exception) -> None:
+        self._ended(request)  # it may not have come as far as the downloader
+
+    def _ended(self, request: Request) -> None:
+        if is_allowed(request):
+            _turns[urlsplit(request.url).netloc].answered.set()
 
     async def process_response(self, request: Request, response: Response) -> Response:
         if not request.meta.get(MARK):

@@ -35,7 +35,7 @@ async def fetch_listing(
         raise
     except Exception as error:
         raise NoAnswerError(in_words(error)) from error
-    if response.status == 304:
+    if response.status == 304 and (etag or last_modified):  # else nobody asked whether it changed
         return None
     name = "Cloudflare" if "cf-mitigated" in response.headers else wall(response.body)
     if name:

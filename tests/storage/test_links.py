@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from crawler import urls
 from extract.article import Article, Page, Verdict
-from storage import findings, links
+from storage import backfills, findings, links
 from storage.links import CHUNK, MAX_ATTEMPTS, Discovery, Link, Outcome
 from storage.models import Link as Row
 from storage.models import SeenIn, State
@@ -451,3 +451,20 @@ def test_the_longest_url_fits(writing: Writing) -> None:
         assert record(session, link(name)).new == [url(name)]
     with writing() as session:
         assert recorded(session, [name]) == [url(name)]
+
+
+def test_a_cancelled_backfill_leaves_a_modified_finding_to_the_daily_crawl(
+    writing: Writing,
+) -> None:
+    with writing() as session:
+        record(session, link(1))
+        find(session, 1)
+        id_ = backfills.begin(session, NOW, NOW, ["kabar"], [], NOW)
+        listed = link(1, modified=NOW + HOUR), link(2)
+        assert record(session, *listed, backfill_id=id_).changed == [url(1)]
+        backfills.ask(session, id_, backfills.CANCEL, NOW)
+    with writing() as session:
+        assert pending(session) == [url(1)]
+        assert row(session, 2).state == State.SKIPPED
+        settle(session, State.REJECTED, 1)
+        assert row(session, 1).state == State.FOUND
