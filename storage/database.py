@@ -63,7 +63,11 @@ def _postgresql(url: URL) -> Engine:
         url,
         pool_pre_ping=True,
         pool_timeout=BUSY_SECONDS,
-        connect_args={"connect_timeout": url.query.get("connect_timeout", CONNECT_SECONDS)},
+        connect_args={
+            "connect_timeout": url.query.get("connect_timeout", CONNECT_SECONDS),
+            # a prepared statement has one plan, whether it asks for what is rare or common
+            "prepare_threshold": None,
+        },
     )
 
 

@@ -15,7 +15,6 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
-    text,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.default import DefaultExecutionContext
@@ -201,14 +200,13 @@ class Finding(Base):
 
     __tablename__ = "findings"
     __table_args__ = (
-        Index("findings_told", "told", "id", "kind", "dismissed", "subject_set", "outlet"),
-        Index("findings_news", "found", "story_id", "kind", "outlet", "quiet", "dismissed"),
         Index(
-            "findings_dismissed",
+            "findings_told",
+            "told",
             "id",
-            sqlite_where=text("dismissed"),
-            postgresql_where=text("dismissed"),
+            postgresql_include=["score", "borderline", "quiet", "dismissed"],
         ),
+        Index("findings_news", "found", "story_id", "kind", "outlet", "quiet", "dismissed"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -254,10 +252,7 @@ class FindingPlace(Base):
     """Where a finding happened; position 0 is the most probable place. `told` is the finding's."""
 
     __tablename__ = "finding_places"
-    __table_args__ = (
-        Index("finding_places_province", "province"),
-        Index("finding_places_told", "told", "code", "finding_id"),
-    )
+    __table_args__ = (Index("finding_places_province", "province"),)
 
     finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)

@@ -9,7 +9,7 @@ GIN index beside the words, which it stems (see docs/findings.md).
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any, Literal, cast
@@ -217,6 +217,11 @@ def _level_of(score: float) -> int:
     return min(max(int(score * LEVELS + 1e-9), 0), LEVELS - 1)
 
 
+def _is_between(score: float) -> bool:
+    """Whether it is between two facets."""
+    return abs(score * LEVELS - round(score * LEVELS)) > 1e-6
+
+
 def _level(level: int) -> str:
     return f"c{level:02}"
 
@@ -244,17 +249,21 @@ class _Facets:
             least = _level_of(search.least_score)
             some.append(tuple(_level(level) for level in range(least, LEVELS)))
         none = []
-        for flag, wanted in (
-            ("dismissed", None if search.relevant is None else not search.relevant),
-            ("borderline", search.borderline),
-            ("quiet", search.quiet),
-        ):
+        for flag, wanted in _flags(search).items():
             if wanted:
                 some.append((_facet("f", flag),))
             elif wanted is False:
                 none.append(_facet("f", flag))
         words = parse(search.words).node if search.words and search.words.strip() else None
         return cls(tuple(filter(None, some)), tuple(none), words)
+
+
+def _flags(search: Search) -> dict[str, bool | None]:
+    return {
+        "dismissed": None if search.relevant is None else not search.relevant,
+        "borderline": search.borderline,
+        "quiet": search.quiet,
+    }
 
 
 # --- Searching ------------------------------------------------------------------------------------
@@ -290,8 +299,12 @@ def ids(session: Session, search: Search, *, batch: int = 200) -> Iterator[int]:
 
 def count(session: Session, search: Search) -> int:
     """How many findings `search` asks for, at most COUNTED + 1. Raises QueryError."""
-    found = _matching(session, search).order_by(None).limit(COUNTED + 1).subquery()
-    return session.scalar(select(func.count()).select_from(found)) or 0
+    query = _matching(session, search).limit(COUNTED + 1)
+    wanted = _on_facets(search)
+    # in order, what is not old news is met first, and flags alone are read from the index
+    if search.quiet is not False and (wanted.some or wanted.words):
+        query = query.order_by(None)
+    return session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 
 def _read(cursor: str) -> tuple[int, int]:
@@ -318,9 +331,9 @@ _RANK = Finding.told.op("<<")(literal_column(str(IDS))) + Finding.id
 
 def _matching(session: Session, search: Search, before: int | None = None) -> Select[int]:
     """The ranks of the findings asked for, in order."""
-    wanted = _Facets.of(search)
     if session.get_bind().dialect.name == "postgresql":
-        return _on_postgresql(wanted, search, before)
+        return _on_postgresql(search, before)
+    wanted = _Facets.of(search)
     if not wanted.some and not wanted.none and not wanted.words:
         return _in_order(search, before)
     match = _INDEX.c.findings_words.bool_op("MATCH")(_expression(wanted))
@@ -359,7 +372,7 @@ def _second(moment: datetime) -> int:
 
 def _conditions(search: Search) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if search.least_score * LEVELS % 1:  # between two facets
+    if _is_between(search.least_score):
         conditions.append(Finding.score >= search.least_score)
     if search.found_since:
         conditions.append(Finding.found >= search.found_since)
@@ -422,20 +435,31 @@ def _written(node: Node) -> tuple[int, str]:
             return depth + 1, f"({' AND '.join([first + sure, *(text for _, text in rest)])})"
 
 
-def _on_postgresql(wanted: _Facets, search: Search, before: int | None) -> Select[int]:
+def _on_postgresql(search: Search, before: int | None) -> Select[int]:
+    """Scores and flags are in the index by time, where no facet is; what is rare or common the
+    planner knows."""
+    wanted = _on_facets(search)
     query = _in_order(search, before)
+    for flag, on in _flags(search).items():
+        if on is not None:
+            query = query.where(getattr(Finding, flag).is_(on))
     single = [group[0] for group in wanted.some if len(group) == 1]
     if single:
         query = query.where(Finding.facets.bool_op("@>")(_array(single)))
     for group in wanted.some:
         if len(group) > 1:
             query = query.where(Finding.facets.bool_op("&&")(_array(group)))
-    if wanted.none:
-        query = query.where(~Finding.facets.bool_op("&&")(_array(wanted.none)))
     if wanted.words:
         asked = func.to_tsquery(literal_column("'indonesian'::regconfig"), _tsquery(wanted.words))
         query = query.where(literal_column("findings.words").bool_op("@@")(asked))
     return query
+
+
+def _on_facets(search: Search) -> _Facets:
+    """What PostgreSQL is to find by facets and words."""
+    least = 0.0 if _is_between(search.least_score) else search.least_score
+    unflagged = replace(search, relevant=None, borderline=None, quiet=None)
+    return _Facets.of(replace(unflagged, least_score=least))
 
 
 def _array(words: Sequence[str]) -> ColumnElement[Any]:
