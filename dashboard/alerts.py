@@ -20,8 +20,8 @@ from alerts.secrets import SecretsError
 from crawler.outlets.catalogue import CatalogueError
 from dashboard import guard
 from dashboard.access import Id, Operator, Viewer, Visit
+from dashboard.catalogue import catalogue
 from dashboard.guard import Rates
-from dashboard.outlets import catalogue
 from dashboard.pages import page, see
 from dashboard.words import translations
 from extract import places

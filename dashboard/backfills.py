@@ -16,7 +16,7 @@ from crawler.past.backfill import begin
 from crawler.sources.window import months, window_of
 from crawler.spider import OutletSpider
 from dashboard.access import Id, Number, Operator, Viewer, Visit
-from dashboard.outlets import catalogue
+from dashboard.catalogue import catalogue
 from dashboard.pages import page, see
 from storage import backfills, jobs, states
 from storage.backfills import CANCEL, PAUSE, Month, Progress

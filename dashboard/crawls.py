@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from alerts import notices
 from dashboard.access import Id, Number, Operator, Viewer, Visit
-from dashboard.outlets import catalogue
+from dashboard.catalogue import catalogue
 from dashboard.pages import page, see
 from storage import backfills, crawls, jobs, runs, states
 from storage.jobs import Kind

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import groupby
 from typing import Literal
 
@@ -13,12 +12,11 @@ from fastapi.responses import Response
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-import settings
 from alerts import notices
-from crawler.outlets.catalogue import own_path, spiders
 from crawler.sources import Source
 from crawler.spider import OutletSpider
 from dashboard.access import Number, Operator, Viewer, Visit
+from dashboard.catalogue import Catalogue, catalogue
 from dashboard.pages import page, see
 from storage import crawls, jobs, models, states
 from storage.jobs import Kind
@@ -46,20 +44,7 @@ KEPT = timedelta(minutes=1)
 
 _kept: tuple[object, datetime, Mapping[str, VitalSigns]] | None = None
 
-Catalogue = Mapping[str, type[OutletSpider]]
 Sort = Literal["state", "name", "habit", "success", "findings"]
-
-
-def catalogue() -> Catalogue:
-    """The outlets' spiders by their names; read again where the operator's own rows were changed.
-    Raises CatalogueError."""
-    path = own_path(settings.load())
-    return _spiders(str(path), path.stat().st_mtime_ns if path.exists() else 0)
-
-
-@lru_cache(maxsize=1)
-def _spiders(path: str, changed: int) -> Catalogue:
-    return spiders()
 
 
 @dataclass(frozen=True, slots=True)

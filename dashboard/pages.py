@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from dashboard import words
 from dashboard.access import Visit, language_of
+from dashboard.catalogue import title_of
 from storage import people
 from storage.models import Role
 
@@ -50,6 +51,7 @@ def _templates(language: str, zone: ZoneInfo) -> Environment:
         "day": day,
         "moment": moment,
         "number": lambda n: format_decimal(n, locale=locale),
+        "outlet": title_of,
         "percent": lambda share: format_percent(share, locale=locale),
         "said": lambda text: translations.gettext(text) if text else "",
         "query": lambda values: urlencode(values, doseq=True),
@@ -73,8 +75,8 @@ def _fingerprint(name: str) -> str:
 
 def page(visit: Visit, template: str, status: int = 200, **values: Any) -> Response:
     """The page `template` for a visitor. Templates have `visit`, what `values` says, and the
-    filters `moment`, `day`, `since`, `number`, `percent`, `query` and `said`: what is not written
-    in the template itself is translated by that one; `_()` would take it for HTML."""
+    filters `moment`, `day`, `since`, `number`, `outlet` (its title), `percent`, `query` and `said`:
+    what is not written in a template is translated by that; `_()` would take it for HTML."""
     if visit.noticed and visit.token:
         with visit.writing() as session:
             people.notice(session, visit.token, None)

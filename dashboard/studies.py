@@ -12,7 +12,7 @@ from crawler import urls
 from crawler.outlets.catalogue import CatalogueError, own_path
 from crawler.outlets.rows import in_toml, write
 from dashboard.access import Id, Operator, Visit
-from dashboard.outlets import catalogue
+from dashboard.catalogue import catalogue
 from dashboard.pages import page, see
 from extract import places
 from storage import jobs

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from alerts.words import KINDS, SUBJECTS
-from crawler.outlets.catalogue import spiders
 from dashboard import charts
 from dashboard.access import Viewer, Visit
+from dashboard.catalogue import catalogue
 from dashboard.pages import page
 from extract.places import load
 from storage import trends
@@ -55,7 +55,7 @@ def trends_page(
         regencies = trends.regencies(session, province, begin, end) if province else ()
     kinds = {kind: names[visit.language] for kind, names in KINDS.items()}
     subjects = {subject: names[visit.language] for subject, names in SUBJECTS.items()}
-    titles = {name: spider.outlet.title for name, spider in spiders().items()}
+    titles = {name: spider.outlet.title for name, spider in catalogue().items()}
     window = {"since": begin.date(), "until": last}
 
     def bars(named: Sequence[Named], names: Mapping[str, str], field: str) -> list[Bar]:

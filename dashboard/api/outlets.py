@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path
 
 from dashboard.access import Operator, Viewer, Visit
-from dashboard.outlets import catalogue
+from dashboard.catalogue import catalogue
 from storage import jobs, states
 from storage.jobs import Kind
 from storage.states import VitalSigns
