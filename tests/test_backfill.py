@@ -335,7 +335,9 @@ def test_nothing_is_lost_or_doubled_by_kills_and_next_to_nothing_fetched_again(
     for name, past in pasts.items():
         fetched = past.fetched()
         assert paths_on(past.site, findings) == relevant(past.within()), name
-        assert fetched.keys() == {post.path for post in past.within()}, name
+        beyond = fetched.keys() - {post.path for post in past.within()}
+        assert len(past.within()) == len(fetched) - len(beyond), name
+        assert len(beyond) <= (PER_PAGE if name in UNDATED else 0), f"{name}: {beyond}"
         again = sum(fetched.values()) - len(fetched)
         listed_again = len(past.listings()) - len(set(past.listings()))
         print(f"{name}: {again} of {len(fetched)} pages fetched again after {len(kills)} kills; "
