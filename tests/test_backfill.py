@@ -21,9 +21,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from redis import Redis
+from sqlalchemy.orm import Session
 
 from crawler import urls
 from crawler.outlet import WIB
+from storage import backfills
+from storage.database import open_database
 from storage.seen import Seen
 from tests.conftest import ROOT, Pantau, Ran, RedisServer, row
 from tests.site import Answer, Site, running
@@ -369,6 +372,22 @@ def test_sigterm_ends_it_cleanly_and_a_second_process_is_refused(
     assert (ran.code, ran.json()["state"]) == (0, "done"), ran.err
     assert past.fetched() == Counter({post.path: 1 for post in past.within(october)})
     assert found(pantau, site) == relevant(past.within(october))
+
+
+def test_one_that_died_before_it_could_pause_goes_on(pantau: Pantau, site: Site) -> None:
+    past = Past(site, seconds=0.05)
+    pantau.set(lease_seconds=8)
+    pantau.outlet("kabar", site.url, REST)
+    process = pantau.start("backfill", *DAYS)
+    wait_for(lambda: bool(past.fetched()))
+    process.kill()
+    process.communicate()
+    engine = open_database(f"sqlite:///{pantau.home / 'pantau.db'}")
+    with Session(engine) as session, session.begin():
+        backfills.ask(session, 1, backfills.PAUSE, datetime.now(UTC))
+    ran, _ = backfill(pantau, "--resume", "1")  # its lease has not run out yet
+    assert (ran.code, ran.json()["state"]) == (0, "done"), ran.err
+    assert found(pantau, site) == relevant(past.within())
 
 
 def test_the_daily_crawl_goes_first(pantau: Pantau, site: Site) -> None:

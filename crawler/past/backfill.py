@@ -184,6 +184,9 @@ def _held(engine: Engine, backfill_id: int) -> Iterator[None]:
         if expires() != ends:  # it was renewed: its holder lives
             raise BackfillBusyError(f"Another process is at backfill {backfill_id}.")
         time.sleep(0.3)
+    with Session(engine) as session, session.begin():
+        if backfills.asked(session, backfill_id) == backfills.PAUSE:  # of a process that has died
+            backfills.ask(session, backfill_id, None, datetime.now(UTC))
     over = threading.Event()
 
     def renew() -> None:
