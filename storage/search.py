@@ -185,8 +185,8 @@ def subject_set(subjects: Iterable[str]) -> int:
 
 
 def sort_of(facet: str) -> str:
-    """Its first letter; "r" for regencies and cities, "" for districts."""
-    sorts = {("p", 5): "r", ("p", 7): ""}
+    """Its first letter; "r" for regencies and cities, "d" for districts."""
+    sorts = {("p", 5): "r", ("p", 7): "d"}
     return sorts.get((facet[0], len(facet)), facet[0])
 
 
@@ -456,10 +456,12 @@ def _on_postgresql(search: Search, before: int | None) -> Select[int]:
 
 
 def _on_facets(search: Search) -> _Facets:
-    """What PostgreSQL is to find by facets and words."""
-    least = 0.0 if _is_between(search.least_score) else search.least_score
+    """What PostgreSQL is to find by facets and words: not the flags, and a score between two facets
+    only beside something else."""
     unflagged = replace(search, relevant=None, borderline=None, quiet=None)
-    return _Facets.of(replace(unflagged, least_score=least))
+    without_score = _Facets.of(replace(unflagged, least_score=0.0))
+    is_alone = not without_score.some and not without_score.words
+    return without_score if is_alone and _is_between(search.least_score) else _Facets.of(unflagged)
 
 
 def _array(words: Sequence[str]) -> ColumnElement[Any]:

@@ -229,12 +229,12 @@ def today(
         .group_by(story)
         .subquery()
     )
-    total, count = session.execute(
-        select(func.count(), func.sum(told.c.new)).select_from(told)
-    ).one()
+    # counted over all of them, not those of the limit
+    sums = func.count().over().label("total"), func.sum(told.c.new).over().label("findings")
     order = (told.c.weight, told.c.latest.desc(), told.c.story)
-    groups = session.execute(select(told).order_by(*order).limit(limit)).all()
-    return Today(since, tuple(_developments(session, groups, since, now)), total, count or 0)
+    groups = session.execute(select(told, *sums).order_by(*order).limit(limit)).all()
+    total, count = (groups[0].total, groups[0].findings) if groups else (0, 0)
+    return Today(since, tuple(_developments(session, groups, since, now)), total, int(count))
 
 
 def _developments(

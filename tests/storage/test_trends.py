@@ -1,15 +1,18 @@
 """Trends: counted by day, area, outlet and subject; and what is new, by story."""
 
+from collections import Counter
 from dataclasses import replace
-from datetime import date, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
-from sqlalchemy import Engine, update
+import pytest
+from sqlalchemy import Engine, delete, select, text, update
 
 from alerts.words import KINDS as TOLD_IN_ORDER
 from extract.article import Place
 from extract.lexicon import KINDS
-from storage import models, trends
+from storage import models, reviews, trends
 from storage.database import reading
+from storage.reviews import Change
 from tests.storage.conftest import Writing
 from tests.storage.test_findings import ARTICLE, BULELENG, HOUR, KALTIM, NOW, VERDICT, WIB, keep
 
@@ -54,6 +57,72 @@ def test_findings_are_counted(writing: Writing, engine: Engine) -> None:
         wit = timezone(timedelta(hours=9))
         days = trends.trends(session, NOW - 24 * HOUR, NOW, wit).days
         assert [day.kinds for day in days] == [{}, {"sanction": 2, "pledge": 1}]
+
+
+@pytest.mark.parametrize("east", [timedelta(hours=7), timedelta(hours=5, minutes=45)])
+def test_what_changes_is_counted_as_it_is_then(
+    writing: Writing, engine: Engine, east: timedelta
+) -> None:
+    """The tallies, hours and days of them and the rest, say what the findings do."""
+    zone = timezone(east)
+
+    def agrees() -> None:
+        with reading(engine) as session:
+            rows = session.scalars(select(models.Finding)).all()
+            for since, until in ((70 * HOUR, -HOUR), (50 * HOUR, 2 * HOUR), (9 * HOUR, 8 * HOUR)):
+                begin, end = NOW - since + timedelta(minutes=20), NOW - until
+                told = [
+                    row
+                    for row in rows
+                    if begin.timestamp() <= row.told < end.timestamp() and not row.dismissed
+                ]
+                counted = trends.trends(session, begin, end, zone)
+                days = {(day.day, kind): n for day in counted.days for kind, n in day.kinds.items()}
+                assert days == Counter(
+                    (datetime.fromtimestamp(row.told, zone).date(), row.kind) for row in told
+                )
+                assert counted.total == len(told)
+                assert {o.name: o.findings for o in counted.outlets} == Counter(
+                    row.outlet for row in told
+                )
+                for length, areas in (
+                    (2, counted.provinces),
+                    (5, trends.regencies(session, "51", begin, end)),
+                ):
+                    codes = [{place.code[:length] for place in row.places} for row in told]
+                    assert {area.code: area.findings for area in areas} == {
+                        code: number
+                        for code, number in Counter(code for of in codes for code in of).items()
+                        if length == 2 or code.startswith("51.")
+                    }
+
+    ids = []
+    with writing() as session:
+        for number in range(12):
+            article = replace(ARTICLE, published=NOW - number * 7 * HOUR)
+            spots = ((BULELENG, BADUNG), (KALTIM,), ())[number % 3]
+            outlet = ("kabar-bali", "kabarbali")[number % 2]
+            verdict = replace(VERDICT, places=spots, borderline=True)
+            ids.append(keep(session, article, verdict, name=str(number), outlet=outlet)[0])
+    agrees()
+    with writing() as session:
+        for id_, change in (
+            (ids[0], Change(relevant=False)),
+            (ids[1], Change(relevant=False, kind="pledge")),
+            (ids[2], Change(kind="sanction", state="checked")),
+        ):
+            reviews.review(session, id_, None, change, NOW)
+        later = replace(ARTICLE, title="Lagi", published=NOW - 30 * HOUR)
+        verdict = replace(VERDICT, kind="opinion", places=(KALTIM,), borderline=False)
+        keep(session, later, verdict, name="6", outlet="kabar-bali")
+    agrees()
+    with writing() as session:
+        reviews.review(session, ids[0], None, Change(relevant=True), NOW)
+        session.execute(delete(models.FindingPlace).where(models.FindingPlace.finding_id == ids[3]))
+        for table in ("snapshots", "revisions", "marks"):
+            session.execute(text(f"DELETE FROM {table}"))  # noqa: S608
+        session.execute(delete(models.Finding).where(models.Finding.id == ids[3]))
+    agrees()
 
 
 def test_what_is_new_is_told_by_story(writing: Writing, engine: Engine) -> None:
