@@ -57,7 +57,8 @@ def corpus(writing: Writing, engine: Engine) -> Engine:
         "NOT (camat OR sangadi)", "ikrar OR NOT camat", "NOT NOT camat", '"camat lurah"',
         '"buleleng bawaslu"', '"netralitas asn"', '"asn netralitas"', "netral*", "netralitas",
         "sangad* NOT 2024", "p3k", "2024", "lurah kades", "e-ktp", '"ektp"', "bupati@kabar.id",
-        "kutip'", "100", "berkas", "café", "cafe", "ñandú", "facets", "all", "kpledge", "p51",
+        "kutip'", "100", "ca*", "cam*", "cama*", "camat*", "pemerik* OR (ka* NOT kade*)",
+        "berkas", "café", "cafe", "ñandú", "facets", "all", "kpledge", "p51",
         "kexamination", "qendoftitleq NOT qendoftitleq", "asn (camat OR kades) NOT (p3k OR karbon)",
     ],
 )  # fmt: skip
@@ -137,6 +138,8 @@ def test_what_a_finding_is_filtered_by(writing: Writing, engine: Engine) -> None
     assert of(least_score=0.51) == "acde"
     assert of(least_score=0.93) == "de"
     assert of(least_score=0.94) == of(least_score=0.95) == of(least_score=1.0) == "e"
+    assert of(least_score=0.51, kinds=("examination", "pledge")) == "ace"
+    assert of(least_score=0.51, relevant=True, borderline=True, quiet=False) == "acde"
     assert of(borderline=False) == "b"
     assert of(borderline=True) == "acde"
     assert of(quiet=True) == ""
