@@ -28,7 +28,7 @@ from storage.models import ArchiveFile, Link, SeenIn, State
 
 logger = logging.getLogger(__name__)
 
-LEAST, MOST = 10, 40  # records of a batch; those of two are under way at a time
+LEAST, MOST = 10, 30  # records of a batch; those of two are under way at a time
 MOST_BYTES = 32 * 1024**2
 
 
