@@ -25,6 +25,7 @@ from storage import people
 from storage.database import reading
 from storage.models import Role
 
+API = "/api/"
 COOKIE = "pantau"
 BEARER = "Bearer "
 API_RATE = guard.rate("300/minute")
@@ -97,8 +98,10 @@ def needs(role: Role) -> Callable[[Request], Coroutine[Any, Any, Visit]]:
 
     async def visit(request: Request) -> Visit:
         visitor = await run_in_threadpool(_visit, request)
+        request.state.visit = visitor  # for the page that says what went wrong
         if not visitor.may(role):
-            raise HTTPException(403, f"This takes the role “{role}”.")
+            said = visitor._("This takes the role “%(role)s”.", role=visitor._(role.value))
+            raise HTTPException(403, said)
         if visitor.token and request.method not in guard.SAFE:
             guard.check_origin(request)
             guard.check_form(await request.form(), visitor.form)
@@ -149,6 +152,9 @@ def _visit(request: Request) -> Visit:
 
 def _by_token(request: Request, engine: Engine, now: datetime) -> Visit:
     given = request.headers["Authorization"]
+    if not request.url.path.startswith(API):
+        # a form's own guards are a browser's; and one on the account's page makes tokens
+        raise HTTPException(403, "A token opens the API only.")
     with reading(engine) as session:
         found = people.by_token(session, given.removeprefix(BEARER).strip(), now)
     if found is None or not given.startswith(BEARER):
@@ -182,4 +188,4 @@ def here(request: Request) -> str:
     if request.method not in guard.SAFE:
         return "/"
     query = request.url.query
-    return quote(f"{request.url.path}{'?' if query else ''}{query}", safe="/")
+    return f"{quote(request.scope['path'])}{'?' if query else ''}{query}"

@@ -1,6 +1,7 @@
 """The dashboard, as one ASGI application."""
 
 import logging
+from collections.abc import Mapping
 from importlib.metadata import version
 from urllib.parse import quote, urlsplit
 
@@ -28,14 +29,13 @@ from dashboard import (
     today,
     trends,
 )
-from dashboard.access import SignInFirstError
-from dashboard.guard import Guard, Rates
-from dashboard.pages import STATIC, open_page
+from dashboard.access import API, SignInFirstError, Visit
+from dashboard.guard import SECURITY, Guard, Rates
+from dashboard.pages import STATIC, open_page, page
 from settings import Settings
 
 logger = logging.getLogger(__name__)
 
-API = "/api/"
 MAX_BODY = 1024 * 1024  # bytes: the largest form is a rule's
 ROUTERS = (
     alerts.router,
@@ -83,10 +83,11 @@ def application(engine: Engine, current: Settings) -> FastAPI:
     app.add_exception_handler(StarletteHTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(DataError, _not_storable)
+    app.add_exception_handler(UnicodeEncodeError, _not_storable)
     app.add_exception_handler(Exception, _failed)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
-    app.add_middleware(Guard)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(current), www_redirect=False)
+    app.add_middleware(Guard)
     return app
 
 
@@ -124,9 +125,11 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _not_understood(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    if not request.url.path.startswith(API):
+        return _error(request, 422, "The address or the form holds what cannot be read.", {})
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:])
-    return _error(request, 422, f"{where}: {first['msg']}".encode(errors="replace").decode(), {})
+    return _error(request, 422, f"{where}: {first['msg']}", {})
 
 
 def _not_storable(request: Request, error: Exception) -> Response:
@@ -135,12 +138,18 @@ def _not_storable(request: Request, error: Exception) -> Response:
 
 def _failed(request: Request, error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _error(request, 500, "Something went wrong here; the log has it.", {})
+    # this one answers from outside of Guard
+    return _error(request, 500, "Something went wrong here; the log has it.", SECURITY)
 
 
-def _error(request: Request, status: int, detail: str, headers: dict[str, str]) -> Response:
+def _error(request: Request, status: int, detail: str, headers: Mapping[str, str]) -> Response:
+    detail = detail.encode(errors="replace").decode()  # it may quote half a character
     if request.url.path.startswith(API):
         return JSONResponse({"detail": detail}, status, headers)
-    answer = open_page(request, "error.html", status, detail=detail)
+    visit: Visit | None = getattr(request.state, "visit", None)
+    if visit and status < 500:  # else the database may be what failed
+        answer = page(visit, "error.html", status, detail=detail)
+    else:
+        answer = open_page(request, "error.html", status, detail=detail)
     answer.headers.update(headers)
     return answer

@@ -2,18 +2,21 @@
 
 import math
 import secrets
+import time
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import FixedWindowRateLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 SECURITY = {
+    "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; font-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
@@ -49,19 +52,19 @@ class Guard:
 
 def _missing(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     there = {name.lower() for name, _ in headers}
-    wanted = SECURITY | {"Cache-Control": "no-store"}
     return [
         (name.lower().encode(), value.encode())
-        for name, value in wanted.items()
+        for name, value in SECURITY.items()
         if name.lower().encode() not in there
     ]
 
 
 class Rates:
-    """How often somebody may do something; what they did is forgotten when the process ends."""
+    """How often somebody may do something; it is forgotten at the end of the time, counted from
+    the first time they did, and when the process ends."""
 
     def __init__(self) -> None:
-        self._window = MovingWindowRateLimiter(MemoryStorage())
+        self._window = FixedWindowRateLimiter(MemoryStorage())
 
     def take(self, rate: RateLimitItem, *who: str) -> None:
         """Count one more; raises 429 with Retry-After where that is too many."""
@@ -77,13 +80,22 @@ class Rates:
 
 
 def too_many(reset: float) -> HTTPException:
-    import time
-
     seconds = max(1, math.ceil(reset - time.time()))
     return HTTPException(429, "Too many tries; wait a while.", {"Retry-After": str(seconds)})
 
 
 rate = parse
+
+
+def address_of(request: Request) -> str:
+    """Who asks, by address; of IPv6 the network, of which a single machine has all addresses.
+    Behind a proxy it is what that says, where it is trusted (FORWARDED_ALLOW_IPS, of uvicorn)."""
+    try:
+        address = ip_address(request.client.host if request.client else "")
+    except ValueError:
+        return ""
+    prefix = 64 if address.version == 6 else 32
+    return str(ip_network((address, prefix), strict=False))
 
 
 def check_origin(request: Request) -> None:

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 
 from dashboard import words
-from dashboard.access import Visit, language_of
+from dashboard.access import Visit, here, language_of
 from dashboard.catalogue import title_of
 from storage import people
 from storage.models import Role
@@ -60,6 +60,7 @@ def _templates(language: str, zone: ZoneInfo) -> Environment:
         ),
     }
     environment.globals |= {"LANGUAGES": words.LANGUAGES, "Role": Role, "static": static}
+    environment.globals["back_here"] = here
     return environment
 
 

@@ -19,7 +19,8 @@ from storage.people import SCOPES, PeopleError
 router = APIRouter(include_in_schema=False)
 
 BEFORE = "pantau-form"  # the cookie that proves a form of somebody not yet signed in
-PER_NAME = guard.rate("10/15 minutes")
+PER_NAME = guard.rate("10/15 minutes")  # wrong passwords, from one address: others get in still
+ANYWHERE = guard.rate("100/15 minutes")  # for one name, from all of them
 PER_ADDRESS = guard.rate("50/15 minutes")
 TOKEN_DAYS = {30, 90, 365}
 
@@ -38,18 +39,22 @@ def sign_in(
     guard.check_origin(request)
     _check_form(request, form)
     rates: guard.Rates = request.app.state.rates
-    address = request.client.host if request.client else ""
+    address, about = guard.address_of(request), name.strip().lower()
     rates.take(PER_ADDRESS, "sign-in", address)
-    rates.check(PER_NAME, "sign-in", name.strip().lower())
+    rates.check(PER_NAME, "sign-in", about, address)
+    rates.check(ANYWHERE, "sign-in", about)
     now = datetime.now(UTC)
     with Session(request.app.state.engine) as session, session.begin():
         account = people.check_password(session, name, password)
-        known = account.name if account else None
-        people.record(session, known, "signed in" if account else "sign-in refused", name, now)
         if account:
+            people.record(session, account.name, "signed in", "", now)
             cookie = people.sign_in(session, account.id, _agent(request), now)
+        else:  # an unknown name may be a password, in the wrong field
+            named = about if people.is_there(session, name) else ""
+            people.record(session, None, "sign-in refused", named, now)
     if account is None:
-        rates.take(PER_NAME, "sign-in", name.strip().lower())
+        rates.take(PER_NAME, "sign-in", about, address)
+        rates.take(ANYWHERE, "sign-in", about)
         error = _(request, "Wrong name or password.")
         return _form(request, "sign-in.html", 401, back=back_to, name=name, error=error)
     return _signed_in(request, cookie, back(back_to))
@@ -82,7 +87,7 @@ def accept_invitation(
     guard.check_origin(request)
     _check_form(request, form)
     rates: guard.Rates = request.app.state.rates
-    rates.take(PER_ADDRESS, "sign-in", request.client.host if request.client else "")
+    rates.take(PER_ADDRESS, "sign-in", guard.address_of(request))
     now = datetime.now(UTC)
     with reading(request.app.state.engine) as session:
         invited = people.invitation(session, token, now)

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -28,6 +29,7 @@ SCOPES = {
 """What an API token may be used for, and the role that it takes."""
 
 _hasher = PasswordHasher()
+_HASHING = BoundedSemaphore(2)  # at once: each takes 64 MiB
 _NOBODY = _hasher.hash(secrets.token_hex())  # checked for unknown names: they take as long
 
 
@@ -97,7 +99,9 @@ def invitation(session: Session, token: str, now: datetime) -> Invitation | None
 def accept(session: Session, token: str, name: str, password: str, now: datetime) -> Account:
     """Use an invitation up; gives the person, who has that password now and is signed out
     everywhere. `name` counts where the invitation has none. Raises PeopleError."""
-    invited = invitation(session, token, now)
+    used = delete(Invitation).where(Invitation.token == _hash(token), Invitation.expires > now)
+    # whoever deletes it first has it: of two at once the other finds nothing
+    invited = session.execute(used.returning(Invitation.name, Invitation.role)).one_or_none()
     if invited is None:
         raise PeopleError("This invitation has been used or has ended; ask for another.")
     _check(password, invited.name or name)
@@ -112,8 +116,7 @@ def accept(session: Session, token: str, name: str, password: str, now: datetime
         if found is None:
             raise PeopleError("This invitation has been used or has ended; ask for another.")
         row = found
-    row.password = _hasher.hash(password)
-    session.delete(invited)
+    row.password = _hashed(password)
     session.flush()
     sign_out_everywhere(session, row.id)
     return _account(row)
@@ -124,18 +127,24 @@ def add(session: Session, name: str, role: Role, password: str, now: datetime) -
     return accept(session, invite(session, name, role, now), name, password, now)
 
 
+def is_there(session: Session, name: str) -> bool:
+    """Whether there is a person of that name."""
+    return _named(session, name) is not None
+
+
 def check_password(session: Session, name: str, password: str) -> Account | None:
     """The person with that name and password, unless disabled."""
     row = _named(session, name)
     stored = row.password if row and row.password and not row.disabled else None
     try:
-        _hasher.verify(stored or _NOBODY, password[: MOST + 1])
+        with _HASHING:
+            _hasher.verify(stored or _NOBODY, password[: MOST + 1])
     except (VerificationError, InvalidHashError):
         return None
     if row is None or stored is None:
         return None
     if _hasher.check_needs_rehash(stored):
-        row.password = _hasher.hash(password)
+        row.password = _hashed(password)
     return _account(row)
 
 
@@ -145,7 +154,7 @@ def change_password(session: Session, id_: int, old: str, new: str) -> None:
     if check_password(session, row.name, old) is None:
         raise PeopleError("That is not your password.")
     _check(new, row.name)
-    row.password = _hasher.hash(new)
+    row.password = _hashed(new)
     sign_out_everywhere(session, id_)
 
 
@@ -388,6 +397,11 @@ def _keep_one(session: Session, row: Person, *, stays: bool) -> None:
     )
     if row.role == Role.ADMINISTRATOR and not stays and not session.scalar(others):
         raise PeopleError("There must be an administrator; make somebody else one first.")
+
+
+def _hashed(password: str) -> str:
+    with _HASHING:
+        return _hasher.hash(password)
 
 
 def _hash(token: str) -> str:

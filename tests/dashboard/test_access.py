@@ -1,14 +1,19 @@
 """Who gets in, and who may do what."""
 
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import httpx
 import pytest
+from fastapi import HTTPException, Request
 from fastapi.routing import APIRoute, iter_route_contexts
+from limits.storage import MemoryStorage
+from lxml import html
 from sqlalchemy.orm import Session
 
+from dashboard import guard
 from dashboard.app import application
 from dashboard.serve import serving
 from storage import people
@@ -96,12 +101,14 @@ def test_a_form_of_another_site_is_refused(dashboard: Dashboard) -> None:
 def test_signing_in_and_out(dashboard: Dashboard) -> None:
     dashboard.person(Role.REVIEWER)
     client = dashboard.client()
-    page = client.get("/account?x=1")
+    view = "/findings?q=%22tidak+netral%22&kind=sanction"
+    page = client.get(view)
     assert page.url.path == "/sign-in"
-    sent = {"form": form_of(page.text), "name": "Reviewer ", "back_to": "/account?x=1"}
+    back = html.fromstring(page.text).xpath("string(//input[@name='back_to']/@value)")
+    sent = {"form": form_of(page.text), "name": "Reviewer ", "back_to": back}
     assert client.post("/sign-in", data={**sent, "password": "wrong"}).status_code == 401
     answer = client.post("/sign-in", data={**sent, "password": PASSWORD}, follow_redirects=False)
-    assert answer.headers["Location"] == "/account?x=1"
+    assert answer.headers["Location"] == view
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
@@ -131,9 +138,45 @@ def test_guessing_has_to_wait(dashboard: Dashboard) -> None:
         for n in range(11)
     ]
     assert tried == [401] * 10 + [429]
-    answer = client.post("/sign-in", data={**sent, "password": PASSWORD})
+    sent["password"] = PASSWORD
+    answer = client.post("/sign-in", data=sent)
     assert answer.status_code == 429  # the right one, too: else guessing would go on
     assert int(answer.headers["Retry-After"]) > 60
+    elsewhere = {"X-Forwarded-For": "2001:db8:1::1"}  # said by a proxy on this machine
+    answer = client.post("/sign-in", data=sent, headers=elsewhere, follow_redirects=False)
+    assert answer.status_code == 303  # nobody is locked out by somebody elsewhere
+
+
+def test_guesses_are_counted_by_network_and_forgotten_in_time() -> None:
+    rates = guard.Rates()
+    rate = guard.rate("2/1 second")
+    for last in "12":
+        rates.take(rate, "sign-in", guard.address_of(_from(f"2001:db8::{last}")))
+    with pytest.raises(HTTPException):
+        rates.take(rate, "sign-in", guard.address_of(_from("2001:db8::3")))
+    rates.take(rate, "sign-in", guard.address_of(_from("2001:db8:0:1::3")))
+    kept = rates._window.storage
+    assert isinstance(kept, MemoryStorage)
+    time.sleep(1.1)
+    rates.take(rate, "sign-in", "somebody else")
+    time.sleep(0.1)  # it is tidied by a thread
+    assert len(kept.storage) + len(kept.events) == 1
+
+
+def _from(address: str) -> Request:
+    return Request({"type": "http", "client": (address, 1)})
+
+
+def test_a_refused_name_may_be_a_password(dashboard: Dashboard) -> None:
+    dashboard.person(Role.VIEWER)
+    client = dashboard.client()
+    form = form_of(client.get("/sign-in").text)
+    for name in ("viewer", PASSWORD):
+        sent = {"form": form, "name": name, "password": "x", "back_to": "/"}
+        assert client.post("/sign-in", data=sent).status_code == 401
+    with reading(dashboard.engine) as session:
+        refused = [entry.about for entry in people.audit(session)]
+    assert refused == ["", "viewer"]
 
 
 def test_an_invitation_lets_somebody_in_once(dashboard: Dashboard) -> None:
@@ -157,16 +200,45 @@ def test_an_invitation_lets_somebody_in_once(dashboard: Dashboard) -> None:
         ]
 
 
-def test_a_token_may_do_what_it_is_for(dashboard: Dashboard) -> None:
+def test_a_token_may_do_what_it_is_for_and_opens_no_page(dashboard: Dashboard) -> None:
     account = dashboard.person(Role.ADMINISTRATOR)
     with Session(dashboard.engine) as session, session.begin():
         token = people.make_token(session, account.id, "script", ["read"], datetime.now(UTC))
     client = dashboard.client()
     client.headers["Authorization"] = f"Bearer {token}"
-    assert client.get("/account").status_code == 200
-    assert client.get("/people").status_code == 403
+    assert client.get("/api/v1/findings").status_code == 200
+    assert client.get("/api/v1/people").status_code == 403
+    # on the account's page it could make a token that may do more
+    more = {"name": "more", "days": "30", "scopes": "administer"}
+    assert client.post("/account/tokens", data=more).status_code == 403
+    assert client.get("/account").status_code == 403
     client.headers["Authorization"] = "Bearer wrong"
-    assert client.get("/account").status_code == 401
+    assert client.get("/api/v1/findings").status_code == 401
+
+
+def test_what_is_refused_is_said_in_the_visitors_language(dashboard: Dashboard) -> None:
+    client = dashboard.signed_in(Role.VIEWER).client
+    form = form_of(client.get("/account").text)
+    client.post("/account/preferences", data={"form": form, "language": "id", "theme": "auto"})
+    for path, status, said in (
+        ("/people", 403, "Ini memerlukan peran “administrator”."),
+        ("/findings/99", 404, "Temuan itu tidak ada."),
+        ("/findings?since=kemarin", 422, "tidak dapat dibaca"),
+    ):
+        answer = client.get(path)  # the browser asks for English
+        assert answer.status_code == status
+        assert said in answer.text, path
+        assert 'aria-label="Halaman"' in answer.text  # and the way on is there
+
+
+def test_another_language_stays_in_the_view(dashboard: Dashboard) -> None:
+    client = dashboard.signed_in(Role.VIEWER).client
+    page = html.fromstring(client.get("/findings?q=camat&kind=sanction").text)
+    form = page.xpath("//form[@action='/account/preferences']")[0]
+    sent = {field.get("name"): field.get("value") for field in form.xpath(".//input | .//button")}
+    answer = client.post("/account/preferences", data=sent)
+    assert str(answer.url).endswith("/findings?q=camat&kind=sanction")
+    assert 'lang="id"' in answer.text
 
 
 def test_every_answer_is_guarded(dashboard: Dashboard) -> None:
@@ -178,11 +250,30 @@ def test_every_answer_is_guarded(dashboard: Dashboard) -> None:
         assert headers["X-Frame-Options"] == "DENY"
         assert headers["Cache-Control"] == "no-store"
         assert "server" not in headers
-    assert client.get("/sign-in", headers={"Host": "evil.example"}).status_code == 400
+    elsewhere = client.get("/sign-in", headers={"Host": "evil.example"})
+    assert elsewhere.status_code == 400
+    assert elsewhere.headers["X-Frame-Options"] == "DENY"
     large = client.post("/sign-in", data={"name": "x" * 2_000_000})
     assert large.status_code == 413
     for path in ("/static/x/../../settings.py", "/static/x/%2e%2e/%2e%2e/settings.py"):
         assert httpx.get(dashboard.url + path).status_code == 404
+
+
+def test_a_failure_is_a_guarded_page_that_tells_nothing(
+    dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = dashboard.signed_in(Role.VIEWER).client
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a secret of the program")
+
+    monkeypatch.setattr("storage.search.page", fail)
+    answer = client.get("/findings")
+    assert answer.status_code == 500
+    assert "the log has it" in answer.text
+    assert "secret" not in answer.text
+    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Cache-Control"] == "no-store"
 
 
 def test_https_is_kept_to(dashboard: Dashboard) -> None:

@@ -139,6 +139,9 @@ def test_an_operator_runs_outlets_backfills_and_rules(lived_in: Dashboard) -> No
     assert client.delete(rule).status_code == 204
     assert client.delete(rule).status_code == 404
     assert client.get(f"{api}/deliveries").json() == {"items": [], "next": None}
+    for half in (b'{"name": "\\ud800"}', b'{"name": "a", "wanted": {"words": "\\udfff"}}'):
+        headers = {"Content-Type": "application/json"}
+        assert client.post(f"{api}/rules", content=half, headers=headers).status_code == 422
 
 
 def test_too_many_requests_have_to_wait(dashboard: Dashboard) -> None:
