@@ -1,9 +1,10 @@
-"""Pictures of numbers, as SVG within the page: bars by day, drawn by pygal, and the map.
+"""Pictures of numbers, as SVG within the page: bars by day or week, drawn by pygal, and the map.
 
 They take their colours from pantau.css. Whoever cannot see them has the same numbers in a table
 beside them, so they are hidden from screen readers and from the keyboard."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,34 +19,55 @@ from storage.trends import Day
 
 OUTLINES = Path(__file__).parent / "data" / "outlines.json"
 LEVELS = 5  # of the map's colours
-LABELS = 10  # days that are named below the bars
+LABELS = 10  # bars that are named below
+MOST_DAYS = 120  # that have a bar each; of more, a week has one
 _SVG = "{http://www.w3.org/2000/svg}"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 
 
-def by_day(
-    days: Sequence[Day],
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The findings of a day or a week, by kind: from `first` to `last`, both included."""
+
+    first: date
+    last: date
+    kinds: Mapping[str, int]
+
+
+def spans(days: Sequence[Day]) -> list[Span]:
+    """A span for each day or, where they are many, for each seven of them; the last is whole."""
+    if len(days) <= MOST_DAYS:
+        return [Span(day.day, day.day, day.kinds) for day in days]
+    weeks = [days[max(0, end - 7) : end] for end in range(len(days), 0, -7)]
+    return [
+        Span(week[0].day, week[-1].day, sum((Counter(day.kinds) for day in week), Counter()))
+        for week in reversed(weeks)
+    ]
+
+
+def bars(
+    shown: Sequence[Span],
     kinds: Mapping[str, str],
     name: Callable[[date], str],
-    address: Callable[[date, str], str],
+    address: Callable[[Span, str], str],
 ) -> Markup:
-    """A bar for each day, its findings by kind upon each other: `kinds` names them in the order of
+    """A bar for each span, its findings by kind upon each other: `kinds` names them in the order of
     the colours, `name` a day; `address` is where a part of a bar leads."""
     chart = pygal.StackedBar(
         css=(), js=(), width=1000, height=260, margin=12, spacing=2, show_legend=False,
         show_minor_x_labels=False, disable_xml_declaration=True, no_prefix=True, truncate_label=-1,
         max_scale=5, integer=True,
-        x_labels_major_every=max(1, -(-len(days) // LABELS)),
+        x_labels_major_every=max(1, -(-len(shown) // LABELS)),
     )  # fmt: skip
     chart.value_formatter = lambda value: f"{value:.0f}" if value == int(value) else ""
-    chart.x_labels = [name(day.day) for day in days]
+    chart.x_labels = [name(span.first) for span in shown]
     for kind, title in kinds.items():
-        counts = [day.kinds.get(kind, 0) for day in days]
+        counts = [span.kinds.get(kind, 0) for span in shown]
         chart.add(
             title,
             [
-                {"value": count, "xlink": {"href": address(day.day, kind)}} if count else None
-                for day, count in zip(days, counts, strict=True)
+                {"value": count, "xlink": {"href": address(span, kind)}} if count else None
+                for span, count in zip(shown, counts, strict=True)
             ],
         )
     return _plain(chart.render_tree())

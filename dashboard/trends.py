@@ -14,10 +14,11 @@ from alerts.words import KINDS, SUBJECTS
 from dashboard import charts
 from dashboard.access import Viewer, Visit
 from dashboard.catalogue import catalogue
+from dashboard.charts import Span
 from dashboard.pages import page
 from extract.places import load
 from storage import trends
-from storage.trends import Named, Trends
+from storage.trends import Named
 
 router = APIRouter(prefix="/trends", include_in_schema=False)
 
@@ -68,11 +69,13 @@ def trends_page(
             for one in named
         ]
 
+    shown = charts.spans(found.days)
     return page(
         visit,
         "trends.html",
         found=found,
-        picture=_picture(visit, found, kinds),
+        shown=shown,
+        picture=_picture(visit, shown, kinds),
         shapes=charts.shapes({area.code: area.findings for area in found.provinces}),
         places={area.code: area.name for area in areas.values() if len(area.code) == 2},
         province=province,
@@ -102,10 +105,10 @@ def _midnight(visit: Visit, day: date, after: int = 0) -> datetime:
     return datetime.combine(day + timedelta(days=after), time(), visit.settings.zone)
 
 
-def _picture(visit: Visit, found: Trends, kinds: dict[str, str]) -> str:
-    return charts.by_day(
-        found.days,
+def _picture(visit: Visit, shown: Sequence[Span], kinds: dict[str, str]) -> str:
+    return charts.bars(
+        shown,
         kinds,
         lambda day: format_date(day, "d MMM", locale=visit.language),
-        lambda day, kind: f"/findings?kind={kind}&since={day}&until={day}",
+        lambda span, kind: f"/findings?kind={kind}&since={span.first}&until={span.last}",
     )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from lxml import html
@@ -61,6 +61,17 @@ def test_the_picture_is_the_numbers(lived_in: Dashboard) -> None:
     most = page.cssselect("table.bars tbody tr th a")[0].text
     assert any((path.text_content() or "").startswith(f"{most}:") for path in chosen)
     assert "style" not in {name for element in page.iter() for name in element.attrib}
+
+
+def test_a_year_is_shown_by_weeks(lived_in: Dashboard) -> None:
+    page = html.fromstring(lived_in.signed_in(Role.VIEWER).get("/trends?days=365"))
+    assert 0 < len(page.cssselect("details table tbody tr")) <= 3  # six days, in two weeks or so
+    newest = page.cssselect("details table tbody a")[0].get("href")
+    since, until = re.findall(r"\d{4}-\d\d-\d\d", newest or "")
+    assert (date.fromisoformat(until) - date.fromisoformat(since)).days == 6
+    numbers = page.cssselect("details table tbody td.number")
+    named = page.cssselect(".legend .soft")
+    assert sum(number_in(c.text) for c in numbers) == sum(number_in(c.text) for c in named) > 20
 
 
 def test_a_province_opens_its_regencies(lived_in: Dashboard) -> None:
