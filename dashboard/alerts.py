@@ -23,7 +23,7 @@ from dashboard.access import Id, Operator, Viewer, Visit
 from dashboard.catalogue import catalogue
 from dashboard.guard import Rates
 from dashboard.pages import page, see
-from dashboard.words import translations
+from dashboard.words import ZONES, translations
 from extract import places
 from extract.lexicon import SUBJECTS
 from storage import deliveries, models, outbox, rules
@@ -39,7 +39,6 @@ SHOWN_TRIED = 50
 SHOWN = 50  # deliveries on one page
 TEST_SECONDS = 10
 TESTS = guard.rate("10/minute")
-ZONES = {"Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT"}
 LONGEST_NAME = 64  # characters, of a channel
 LONGEST_LIST = 50_000  # characters: all regencies and cities need 11,000
 
@@ -260,7 +259,7 @@ class Trial:
     folded: bool
 
 
-def _tried(visit: Visit, rule: Rule) -> Trial:
+def tried(visit: Visit, rule: Rule) -> Trial:
     with visit.reading() as session:
         found = list(islice(outbox.would_owe(session, rule, visit.now - TRIED), MOST_TRIED + 1))
     news = found[:MOST_TRIED]
@@ -309,7 +308,7 @@ def _take(visit: Visit, stored: Stored | None, form: RuleForm) -> Response:
         rule = form.rule()
         _check_outlets(rule, stored)
         if form.do == "try":
-            return _rule(visit, stored, form, trial=_tried(visit, rule))
+            return _rule(visit, stored, form, trial=tried(visit, rule))
         with visit.writing() as session:
             if stored:
                 kept = rules.change(session, stored.rule.name, rule)

@@ -1,10 +1,12 @@
 """Crawls: the one of the night, those under way, those past with their numbers and errors, and what
 was asked for in the browser."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
@@ -14,6 +16,7 @@ from alerts import notices
 from dashboard.access import Id, Number, Operator, Viewer, Visit
 from dashboard.catalogue import catalogue
 from dashboard.pages import page, see
+from dashboard.words import ZONES
 from storage import backfills, crawls, jobs, runs, states
 from storage.jobs import Kind
 from storage.models import Crawl, Job
@@ -42,7 +45,7 @@ def crawls_page(visit: Viewer, number: Number = 1) -> Response:
         visit,
         "crawls.html",
         daily=daily,
-        why=notices.reason(daily.why, visit.language),
+        why=_in_zone(notices.reason(daily.why, visit.language), visit.settings.zone),
         runs=known[(number - 1) * SHOWN : number * SHOWN],
         number=number,
         pages=pages,
@@ -62,11 +65,14 @@ def now(visit: Viewer) -> Response:
 
 @router.post("/all")
 def crawl_all(visit: Operator) -> Response:
-    """Ask for a crawl of all outlets."""
+    return see(f"/crawls/jobs/{ask_for_all(visit)}")
+
+
+def ask_for_all(visit: Visit) -> int:
+    """Ask for a crawl of all outlets; gives the job's id."""
     with visit.writing() as session:
-        id_ = jobs.ask(session, Kind.CRAWL, {}, "", visit.account.name, visit.now)
         visit.record(session, "crawl asked for", visit._("all outlets"))
-    return see(f"/crawls/jobs/{id_}")
+        return jobs.ask(session, Kind.CRAWL, {}, "", visit.account.name, visit.now)
 
 
 @router.get("/runs/{run}")
@@ -150,11 +156,16 @@ def job_now(visit: Viewer, id_: Id) -> Response:
 
 @router.post("/jobs/{id_}/cancel")
 def cancel(visit: Operator, id_: Id) -> Response:
+    end(visit, id_)
+    return see(f"/crawls/jobs/{id_}")
+
+
+def end(visit: Visit, id_: int) -> None:
+    """Ask for the end of a job that waits or runs."""
     with visit.writing() as session:
         found = _job(session, id_)
         if jobs.cancel(session, id_, visit.now):
             visit.record(session, "job cancelled", f"{found.kind} {found.about}")
-    return see(f"/crawls/jobs/{id_}")
 
 
 def elsewhere(job: Job) -> str | None:
@@ -220,6 +231,16 @@ def _now(session: Session, visit: Visit) -> dict[str, Any]:
         "jobs": jobs.jobs(session, going=True),
         "titles": _titles(),
     }
+
+
+def _in_zone(text: str, zone: ZoneInfo) -> str:
+    """`text` with its moments in `zone`, as all others of the page are."""
+
+    def local(found: re.Match[str]) -> str:
+        moment = datetime.fromisoformat(f"{found[1]}+00:00").astimezone(zone)
+        return f"{moment:%Y-%m-%d %H:%M} {ZONES.get(zone.key, zone.key)}"
+
+    return re.sub(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC", local, text)
 
 
 def _titles() -> dict[str, str]:

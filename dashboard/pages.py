@@ -59,7 +59,12 @@ def _templates(language: str, zone: ZoneInfo) -> Environment:
             moment - datetime.now(UTC), add_direction=True, locale=locale
         ),
     }
-    environment.globals |= {"LANGUAGES": words.LANGUAGES, "Role": Role, "static": static}
+    environment.globals |= {
+        "LANGUAGES": words.LANGUAGES,
+        "ZONES": words.ZONES,
+        "Role": Role,
+        "static": static,
+    }
     environment.globals["back_here"] = here
     return environment
 

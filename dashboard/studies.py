@@ -24,6 +24,10 @@ router = APIRouter(prefix="/outlets/-", include_in_schema=False)
 MAX_URL = 500  # characters of an address
 
 
+class StudyError(ValueError):
+    """What cannot be studied or added; the text, in the visitor's language, says why."""
+
+
 @router.get("/add")
 def form(visit: Operator, url: str = "") -> Response:
     return _form(visit, {"url": url, "title": "", "province": ""})
@@ -38,12 +42,10 @@ def study(
 ) -> Response:
     """Ask for a study of a site."""
     given = {"url": url.strip(), "title": title.strip(), "province": province.strip()}
-    if error := _refused(visit, given):
-        return _form(visit, given, 400, error=error)
-    with visit.writing() as session:
-        host = urls.host(_address(given["url"]))
-        id_ = jobs.ask(session, Kind.STUDY, given, host, visit.account.name, visit.now)
-        visit.record(session, "site studied", given["url"])
+    try:
+        id_ = begin(visit, given)
+    except StudyError as error:
+        return _form(visit, given, 400, error=str(error))
     return see(f"/outlets/-/studies/{id_}")
 
 
@@ -72,24 +74,51 @@ def cancel(visit: Operator, id_: Id) -> Response:
 
 @router.post("/studies/{id_}/add")
 def add(visit: Operator, id_: Id) -> Response:
-    """Write the row that a study proposes into the installation's catalogue."""
-    job = _job(visit, id_)
-    row = (_found(job) or {}).get("row")
+    """Add what a study found."""
+    try:
+        name = take(visit, id_)
+    except StudyError as error:
+        return page(visit, "study.html", 409, error=str(error), **_shown(_job(visit, id_)))
+    with visit.writing() as session:
+        visit.notice(session, visit._("Added. The next daily crawl reads it, or you do now."))
+    return see(f"/outlets/{name}")
+
+
+# --- what is done, for the API, too ---------------------------------------------------------------
+
+
+def begin(visit: Visit, given: dict[str, str]) -> int:
+    """Ask for a study of the site at "url"; "title" and "province" may be empty. Gives the job's
+    id. Raises StudyError."""
+    if error := _refused(visit, given):
+        raise StudyError(error)
+    with visit.writing() as session:
+        host = urls.host(_address(given["url"]))
+        id_ = jobs.ask(session, Kind.STUDY, given, host, visit.account.name, visit.now)
+        visit.record(session, "site studied", given["url"])
+    return id_
+
+
+def take(visit: Visit, id_: int) -> str:
+    """Write the row that a study proposes into the installation's catalogue; gives the outlet's
+    name. Raises StudyError."""
+    row = (_found(_job(visit, id_)) or {}).get("row")
     if not row:
         raise HTTPException(409, "This study found nothing that could be added.")
     name = str(row["name"])
     if name in catalogue():
-        error = visit._("“%(name)s” is watched already.", name=name)
-        return page(visit, "study.html", 409, error=error, **_shown(job))
+        raise StudyError(visit._("“%(name)s” is watched already.", name=name))
     try:
         write(own_path(settings.load()), [row])
         catalogue()[name]  # it can be read again
     except (CatalogueError, OSError) as problem:
-        return page(visit, "study.html", 409, error=str(problem), **_shown(job))
+        raise StudyError(str(problem)) from None
     with visit.writing() as session:
         visit.record(session, "outlet added", name)
-        visit.notice(session, visit._("Added. The next daily crawl reads it, or you do now."))
-    return see(f"/outlets/{name}")
+    return name
+
+
+# --- what is shown --------------------------------------------------------------------------------
 
 
 def _form(

@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, HTTPException, Query
 
+from alerts import deliver
 from dashboard.access import Id, Operator, Viewer
+from dashboard.alerts import Trial, tried
 from storage import deliveries, rules
 from storage.deliveries import Listed
 from storage.rules import Rule, RuleError
@@ -62,6 +64,15 @@ def remove_rule(visit: Operator, id_: Id) -> None:
         visit.record(session, "rule removed", name)
 
 
+@router.post("/rules/try")
+def try_rule(visit: Operator, rule: Annotated[dict[str, Any], Body()]) -> Trial:
+    """What a rule would have told in the past week; nothing is saved."""
+    try:
+        return tried(visit, rules.valid(rule))
+    except RuleError as error:
+        raise HTTPException(422, str(error)) from None
+
+
 def _rule(found: rules.Stored | None) -> rules.Stored:
     if found is None:
         raise HTTPException(404, "There is no such rule.")
@@ -91,3 +102,12 @@ def all_deliveries(
             session, limit + 1, channel=channel, rule=rule, state=state, before=cursor
         )
     return DeliveryPage(found[:limit], found[limit - 1].id if len(found) > limit else None)
+
+
+@router.post("/deliveries/{id_}/again", status_code=204)
+def send_again(visit: Operator, id_: Id) -> None:
+    """Try a message again that was given up, or sooner than its next try."""
+    with visit.writing() as session:
+        if not deliver.again(session, id_, visit.now):
+            raise HTTPException(409, "This message was sent, or is not there any more.")
+        visit.record(session, "message sent again", str(id_))

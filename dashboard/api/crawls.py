@@ -7,8 +7,10 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
 from dashboard.access import Id, Operator, Viewer
+from dashboard.api.outlets import Asked
 from dashboard.backfills import FormError, chosen, go_on, start, stop
 from dashboard.backfills import window as days_of
+from dashboard.crawls import ask_for_all, end
 from storage import backfills, jobs, runs
 from storage.backfills import CANCEL, PAUSE, Progress
 from storage.jobs import JobState, Kind
@@ -23,6 +25,18 @@ def crawls(visit: Viewer) -> list[runs.Run]:
     """The crawls of the last four weeks that were started together, the newest first."""
     with visit.reading() as session:
         return runs.runs(session, visit.now)
+
+
+@router.post("/crawls", status_code=202)
+def crawl_all(visit: Operator) -> Asked:
+    """Ask for a crawl of all outlets."""
+    return Asked(ask_for_all(visit))
+
+
+@router.post("/jobs/{id_}/cancel", status_code=204)
+def cancel_job(visit: Operator, id_: Id) -> None:
+    """End a job that waits or runs."""
+    end(visit, id_)
 
 
 @router.get("/backfills")

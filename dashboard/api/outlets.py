@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path
+from pydantic import BaseModel, ConfigDict, Field
 
-from dashboard.access import Operator, Viewer, Visit
+from dashboard.access import Id, Operator, Viewer, Visit
 from dashboard.catalogue import catalogue
+from dashboard.studies import StudyError, begin, take
 from storage import jobs, states
 from storage.jobs import Kind
 from storage.states import VitalSigns
@@ -80,6 +82,37 @@ def crawl(visit: Operator, name: Name) -> Asked:
 def check(visit: Operator, name: Name) -> Asked:
     """Ask for a look at an outlet's sources, and for repairs."""
     return _ask(visit, Kind.CHECK, name)
+
+
+class Site(BaseModel):
+    """A site to be studied; what is left empty is found out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Annotated[str, Field(max_length=500)]
+    title: Annotated[str, Field(max_length=100)] = ""
+    province: Annotated[str, Field(max_length=100)] = ""
+
+
+@router.post("/studies", status_code=202)
+def study(visit: Operator, site: Site) -> Asked:
+    """Ask for a study of a site: how it lists its articles. The job's result has a `row` where it
+    can be watched."""
+    given = {name: value.strip() for name, value in site.model_dump().items()}
+    try:
+        return Asked(begin(visit, given))
+    except StudyError as error:
+        raise HTTPException(422, str(error)) from None
+
+
+@router.post("/studies/{id_}/add", status_code=201)
+def add(visit: Operator, id_: Id) -> OutletSigns:
+    """Watch the outlet that a study found; `id_` is the job's."""
+    try:
+        name = take(visit, id_)
+    except StudyError as error:
+        raise HTTPException(409, str(error)) from None
+    return outlet(visit, name)
 
 
 def _ask(visit: Visit, kind: Kind, name: str) -> Asked:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -77,6 +78,15 @@ class Browser:
         answer = self.client.post(path, data={"form": form[1], **values})
         assert answer.status_code == status, answer.text
         return answer.text
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """Passwords hashed at no cost: each hash takes a tenth of a second else, and 64 MiB."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(people, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        patch.setattr(people, "_NOBODY", people._hasher.hash("nobody"))
+        yield
 
 
 @pytest.fixture

@@ -289,3 +289,20 @@ def test_https_is_kept_to(dashboard: Dashboard) -> None:
 def test_health_says_whether_the_database_answers(dashboard: Dashboard) -> None:
     client = dashboard.client()
     assert (client.get("/health").status_code, client.get("/health").text) == (200, "well\n")
+
+
+def test_what_to_do_is_said_where_there_is_nothing_yet(dashboard: Dashboard) -> None:
+    browser = dashboard.signed_in(Role.OPERATOR)
+    for path, said in (
+        ("/", "As soon as a crawl finds something"),
+        ("/findings", "As soon as a crawl finds something"),
+        ("/findings?q=camat", "Fewer filters or other words"),
+        ("/trends", "Nothing in this time."),
+        ("/crawls", "each outlet is read every day"),
+        ("/alerts/deliveries", "No message has been sent"),
+        ("/alerts/deliveries?state=sent", "No such message."),
+    ):
+        page = browser.get(path)
+        assert said in page, path
+        assert "No data" not in page, path
+        assert "Times are those of WIB." in page, path

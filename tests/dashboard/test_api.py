@@ -119,6 +119,15 @@ def test_an_operator_runs_outlets_backfills_and_rules(lived_in: Dashboard) -> No
     assert signs["state"] == "paused"
     assert client.post(f"{api}/outlets/transparansi/resume").status_code == 204
 
+    whole = client.post(f"{api}/crawls").json()["job"]
+    assert client.get(f"{api}/jobs/{whole}").json()["arguments"] == {}
+    assert client.post(f"{api}/jobs/{whole}/cancel").status_code == 204
+    assert client.get(f"{api}/jobs/{whole}").json()["state"] == "cancelled"
+    studied = client.post(f"{api}/studies", json={"url": "kabar.example"}).json()["job"]
+    assert client.get(f"{api}/jobs/{studied}").json()["about"] == "kabar.example"
+    assert client.post(f"{api}/studies/{studied}/add").status_code == 409
+    assert client.post(f"{api}/studies", json={"url": "transparansi.co.id"}).status_code == 422
+
     days = {"first": "2024-01-01", "last": "2024-02-29", "outlets": ["transparansi"]}
     begun = client.post(f"{api}/backfills", json=days)
     assert begun.status_code == 201, begun.text
@@ -128,6 +137,11 @@ def test_an_operator_runs_outlets_backfills_and_rules(lived_in: Dashboard) -> No
     assert client.post(f"{path}/resume").status_code == 204
     assert client.post(f"{path}/cancel").status_code == 204
     assert client.post(f"{api}/backfills", json={**days, "last": "2999-01-01"}).status_code == 422
+
+    tried = client.post(f"{api}/rules/try", json={"name": "pagi"}).json()
+    assert tried["stories"] > 0
+    assert client.get(f"{api}/rules").json() == []
+    assert client.post(f"{api}/deliveries/1/again").status_code == 409
 
     made = client.post(f"{api}/rules", json={"name": "pagi", "wanted": {"kinds": ["sanction"]}})
     assert made.status_code == 201
