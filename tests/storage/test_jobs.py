@@ -91,6 +91,7 @@ def test_what_is_cancelled_ends_waiting_or_running(writing: Writing) -> None:
 def test_processes_that_compete_for_jobs_do_each_once(engine: Engine, writing: Writing) -> None:
     wanted = {ask(writing, f"outlet{number}") for number in range(12)}
     setting_up = """
+import time
 from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 from storage import jobs
@@ -98,10 +99,12 @@ from storage.database import open_database
 engine = open_database(sys.argv[1])
 """
     program = """
-for _ in range(20):
+now = datetime(2026, 11, 22, tzinfo=UTC)
+for _ in range(40):  # who looks while another takes one sees none
     with Session(engine) as session, session.begin():
-        if taken := jobs.take(session, tuple(jobs.Kind), 60, datetime(2026, 11, 22, tzinfo=UTC)):
+        if taken := jobs.take(session, tuple(jobs.Kind), 60, now):
             print(taken[0].id)
+    time.sleep(0.01)
 """
     url = engine.url.render_as_string(hide_password=False)
     done = [int(id_) for out in at_once(3, f"import sys{setting_up}", program, url)
