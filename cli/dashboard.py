@@ -130,6 +130,10 @@ def _invite(name: str, role: Any, as_json: bool) -> None:
     from storage.database import open_database
 
     current = settings.load()
+    if current.dashboard_address == "off" and not current.dashboard_url:
+        raise InputError(
+            "PANTAU_DASHBOARD_ADDRESS is “off”: say in PANTAU_DASHBOARD_URL where the dashboard is."
+        )
     now = datetime.now(UTC)
     with Session(open_database(current.database)) as session, session.begin():
         there = next((p for p in kept.people(session) if p.name == name), None)
@@ -142,7 +146,8 @@ def _invite(name: str, role: Any, as_json: bool) -> None:
         except kept.PeopleError as error:
             raise InputError(str(error)) from None
         kept.record(session, None, "password link made" if there else "person invited", name, now)
-    base = current.dashboard_url or f"http://{current.dashboard_address}"
+    here = current.dashboard_address.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+    base = current.dashboard_url or f"http://{here}"
     address = f"{base}/invitation/{token}"
     if as_json:
         print_json({"name": name, "link": address})

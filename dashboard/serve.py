@@ -64,8 +64,9 @@ def _run(server: uvicorn.Server) -> None:
 
 
 def address(server: uvicorn.Server, host: str) -> str:
+    """Where it is served; a browser on this machine can open that."""
     port = server.servers[0].sockets[0].getsockname()[1]
-    return f"http://{host}:{port}"
+    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104
 
 
 def first_link(engine: Engine, current: Settings, served: str) -> str | None:

@@ -19,6 +19,10 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// The page's own place in the menu is in sight, on a phone too.
+const ownPlace = document.querySelector(".top nav [aria-current]");
+if (ownPlace) ownPlace.parentElement.scrollLeft = ownPlace.offsetLeft - 16;
+
 // A menu closes when the focus leaves it, or by Escape.
 for (const menu of document.querySelectorAll("details.menu")) {
   menu.addEventListener("focusout", (event) => {

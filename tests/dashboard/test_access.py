@@ -7,15 +7,18 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from fastapi import HTTPException, Request
 from fastapi.routing import APIRoute, iter_route_contexts
 from limits.storage import MemoryStorage
 from lxml import html
 from sqlalchemy.orm import Session
 
+import cli
 from dashboard import guard
 from dashboard.app import application
 from dashboard.serve import serving
+from settings import Settings
 from storage import people
 from storage.database import reading
 from storage.models import Role
@@ -274,6 +277,26 @@ def test_a_failure_is_a_guarded_page_that_tells_nothing(
     assert "secret" not in answer.text
     assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_links_can_be_opened_where_it_is_served_to_all(
+    dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everywhere = "0.0.0.0:0"
+    current = dashboard.settings.model_copy(update={"dashboard_address": everywhere})
+    with serving(dashboard.engine, current) as url:
+        assert httpx.get(f"{url}/health").text == "well\n"
+    assert url.startswith("http://127.0.0.1:")
+
+    monkeypatch.setenv("PANTAU_HOME", str(dashboard.settings.home))
+    monkeypatch.setattr("settings.load", Settings)
+    for address, code, said in (
+        ("0.0.0.0:8080", 0, "http://127.0.0.1:8080/invitation/"),
+        ("off", 2, "PANTAU_DASHBOARD_URL"),
+    ):
+        monkeypatch.setenv("PANTAU_DASHBOARD_ADDRESS", address)
+        ran = CliRunner().invoke(cli.pantau, ["people", "add", f"sari-{code}"])
+        assert (ran.exit_code, said in ran.output) == (code, True), ran.output
 
 
 def test_https_is_kept_to(dashboard: Dashboard) -> None:
