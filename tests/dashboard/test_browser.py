@@ -200,6 +200,9 @@ def test_every_page_is_accessible_in_light_and_dark_and_on_a_phone(
                     for one in found.response["violations"]
                     for node in one["nodes"][:3]
                 )
+                own = page.locator(".top nav [aria-current]")
+                if own.count():
+                    expect(own).to_be_in_viewport(ratio=0.9)
                 wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
                 assert wide <= 0, f"{path} is {wide} px wider than {size['width']}"
                 page.context.add_cookies(cookies)  # type: ignore[arg-type]

@@ -1,6 +1,8 @@
 """Accounts: passwords, invitations, browsers, keys."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -40,6 +42,34 @@ def test_the_first_administrator_comes_by_a_link_that_works_once(session: Sessio
     assert people.first_invitation(session, NOW) is None
     with pytest.raises(PeopleError, match="has been used"):
         people.accept(session, token, "budi", PASSWORD, NOW)
+
+
+def test_of_two_at_once_one_has_the_invitation(
+    writing: Writing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writing() as session:
+        token = people.first_invitation(session, NOW)
+    assert token
+    check = people._check
+
+    def slowly(password: str, name: str) -> None:
+        time.sleep(0.3)
+        check(password, name)
+
+    monkeypatch.setattr(people, "_check", slowly)
+
+    def accept(name: str) -> bool:
+        try:
+            with writing() as session:
+                people.accept(session, token, name, PASSWORD, NOW)
+        except PeopleError:
+            return False
+        return True
+
+    with ThreadPoolExecutor() as pool:
+        assert sorted(pool.map(accept, ["sari", "budi"])) == [False, True]
+    with writing() as session:
+        assert len(people.people(session)) == 1
 
 
 def test_a_password_is_kept_as_argon2_and_checked(session: Session, admin: people.Account) -> None:
@@ -126,3 +156,22 @@ def test_what_was_done_is_told_the_latest_first(session: Session) -> None:
     assert [entry.about for entry in first] == ["rule 4", "rule 3", "rule 2"]
     assert [e.about for e in people.audit(session, before=first[-1].id)] == ["rule 1", "rule 0"]
     assert not people.audit(session, who="budi")
+
+
+def test_two_passwords_are_hashed_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    going: list[int] = []
+    most = 0
+
+    class Slow:
+        def hash(self, password: str) -> str:
+            nonlocal most
+            going.append(1)
+            most = max(most, len(going))
+            time.sleep(0.05)
+            going.pop()
+            return password
+
+    monkeypatch.setattr(people, "_hasher", Slow())
+    with ThreadPoolExecutor(8) as pool:
+        assert len([*pool.map(people._hashed, "abcdefgh")]) == 8
+    assert most == 2
