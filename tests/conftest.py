@@ -87,6 +87,7 @@ class Pantau:
             "PANTAU_DELAY": "0",
             "PANTAU_LEASE_SECONDS": "2",
             "PANTAU_WORKERS": "1",
+            "PANTAU_DASHBOARD_ADDRESS": "off",  # its port would be every test's
             # no test asks anything of a real outlet: these names never resolve (RFC 2606)
             "PANTAU_OUTLETS": ",".join(DECLARED),
             "PANTAU_STAND_INS": json.dumps({name: f"https://{name}.invalid" for name in DECLARED}),

@@ -105,10 +105,11 @@ def test_every_dependency_is_imported() -> None:
     files = [file for room in rooms["include"] for file in [ROOT / room, *(ROOT / room).rglob("*")]]
     code = "\n".join(file.read_text("utf-8") for file in files if file.suffix == ".py")
     imported = set(re.findall(r"^\s*(?:from|import) (\w+)", code, re.MULTILINE))
+    distributions = packages_distributions()
     used = {
         name.replace("_", "-").lower()
         for module in imported
-        for name in packages_distributions().get(module, [])
+        for name in distributions.get(module, [])
     }
     project = tomllib.loads(read("pyproject.toml"))["project"]
     wanted = {Requirement(item).name.replace("_", "-") for item in project["dependencies"]}
