@@ -18,8 +18,9 @@ COMMAND = (sys.executable, "-m", "cli")  # what does the jobs asked for in the b
 
 
 @contextmanager
-def dashboard(engine: Any, current: Any) -> Iterator[str | None]:
-    """Serve the dashboard meanwhile, unless it is off, and say where; gives its address."""
+def dashboard(engine: Any, current: Any, *, alone: bool = False) -> Iterator[str | None]:
+    """Serve the dashboard meanwhile, unless it is off, and say where; gives its address. Where that
+    is taken, what else is done goes on, unless it is served `alone`."""
     from dashboard.serve import ServeError, first_link, serving
 
     if current.dashboard_address == "off":
@@ -36,7 +37,10 @@ def dashboard(engine: Any, current: Any) -> Iterator[str | None]:
                 )
             yield served
     except ServeError as error:
-        raise InputError(str(error)) from None
+        if alone:
+            raise InputError(str(error)) from None
+        click.echo(f"pantau: {error}", err=True)
+        yield None
 
 
 @click.command()
@@ -59,7 +63,7 @@ def serve(as_json: bool) -> None:
         signal.signal(name, lambda *_: stopped.set())
     engine = open_database(current.database)
     jobs = working(engine, COMMAND, current.lease_seconds)
-    with dashboard(engine, current) as served, jobs:
+    with dashboard(engine, current, alone=True) as served, jobs:
         if as_json:
             print_json({"address": served})
             sys.stdout.flush()

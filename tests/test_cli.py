@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -264,6 +265,20 @@ def test_run_crawls_now_keeps_the_schedule_and_ends_on_sigterm(pantau: Pantau) -
     out, err = run.communicate(timeout=60)
     assert (run.returncode, out) == (0, "")
     assert one_sentence(err), err
+
+
+def test_run_goes_on_where_the_dashboards_address_is_taken(pantau: Pantau) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        pantau.set(dashboard_address=f"127.0.0.1:{taken.getsockname()[1]}")
+        run = pantau.start("run", "--now", "--json")
+        assert run.stdout
+        assert len(json.loads(run.stdout.readline())["outlets"]) == 5
+        run.terminate()
+        _, err = run.communicate(timeout=60)
+        alone = pantau("serve")
+    assert run.returncode == 0
+    assert "is the address taken?" in err.splitlines()[0]
+    assert (alone.code, alone.err.count("taken?")) == (2, 1)
 
 
 def test_judge_looks_up_where_an_outlet_is_at_home(pantau: Pantau) -> None:
