@@ -508,12 +508,7 @@ def add_channel(visit: Operator, name: Text = "", address: Text = "", key: Text 
     """Keep a channel; a webhook's key is shown this once, where it was made here."""
     name = name.strip()
     try:
-        if not name or len(name) > LONGEST_NAME or not name.isprintable():
-            raise AddressError("A channel's name has 1 to 64 characters.")
-        parsed = channels.parse(_with_key(address.strip(), key.strip()), visit.settings)
-        with visit.writing() as session:
-            channels.add(session, name, parsed, visit.now, visit.settings)
-            visit.record(session, "channel added", name)
+        parsed = keep_channel(visit, name, address, key)
     except (AddressError, SecretsError) as error:
         return _channel(visit, 400, name=name, error=_said(visit, str(error)))
     if parsed.key and parsed.key != key.strip():
@@ -521,6 +516,17 @@ def add_channel(visit: Operator, name: Text = "", address: Text = "", key: Text 
     with visit.writing() as session:
         visit.notice(session, visit._("The channel “%(name)s” is kept; test it.", name=name))
     return see("/alerts")
+
+
+def keep_channel(visit: Visit, name: str, address: str, key: str) -> channels.Address:
+    """Add a channel; gives its address as it is kept. Raises AddressError and SecretsError."""
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise AddressError("A channel's name has 1 to 64 characters.")
+    parsed = channels.parse(_with_key(address.strip(), key.strip()), visit.settings)
+    with visit.writing() as session:
+        channels.add(session, name, parsed, visit.now, visit.settings)
+        visit.record(session, "channel added", name)
+    return parsed
 
 
 def _with_key(address: str, key: str) -> str:
@@ -550,24 +556,35 @@ def _channel(
 @router.post("/channels/test")
 def try_channel(visit: Operator, name: Text = "") -> Response:
     """Send a message to a channel now, and say what came of it."""
+    error = trial_of(visit, name)
+    came = (
+        visit._("The channel “%(name)s” did not take the test message: %(why)s",
+                name=name, why=_said(visit, error))
+        if error
+        else visit._("The channel “%(name)s” took the test message.", name=name)
+    )  # fmt: skip
+    with visit.writing() as session:
+        visit.notice(session, came)
+    return see("/alerts")
+
+
+def trial_of(visit: Visit, name: str) -> str | None:
+    """Send a message to a channel now; why it did not take it, if so."""
     rates: Rates = visit.request.app.state.rates
     rates.take(TESTS, "channel test", visit.account.name)
     with visit.reading() as session:
         secret = _named(session, name).address
-    key, language = str(uuid.uuid4()), visit.language
+    key = str(uuid.uuid4())
     limit = min(visit.settings.timeout, TEST_SECONDS)
     current = visit.settings.model_copy(update={"timeout": limit})
+    error = None
     try:
-        channels.send(secret, messages.test(name, language, key), key, current)
-        came = visit._("The channel “%(name)s” took the test message.", name=name)
-    except DeliveryError as error:
-        why = _said(visit, str(error))
-        came = visit._("The channel “%(name)s” did not take the test message: %(why)s",
-                       name=name, why=why)  # fmt: skip
+        channels.send(secret, messages.test(name, visit.language, key), key, current)
+    except DeliveryError as problem:
+        error = str(problem)
     with visit.writing() as session:
         visit.record(session, "channel tested", name)
-        visit.notice(session, came)
-    return see("/alerts")
+    return error
 
 
 @router.get("/channels/delete")

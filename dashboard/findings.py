@@ -171,8 +171,12 @@ def export(visit: Viewer, format_: exports.Format, asked: View) -> Response:
     """All findings of a view as a file."""
     if format_ not in FORMATS:
         raise HTTPException(404, "There is no such format.")
+    return exported(visit, format_, wanted(visit, asked))
+
+
+def exported(visit: Visit, format_: exports.Format, sought: Search) -> Response:
+    """All findings that are sought, as a file."""
     visit.request.app.state.rates.take(EXPORTS, "export", str(visit.account.id))
-    sought = wanted(visit, asked)
     try:
         with visit.reading() as session:
             next(search.ids(session, sought, batch=1), None)

@@ -27,14 +27,20 @@ def invite(
 ) -> Response:
     """Add somebody, who chooses a password by a link."""
     try:
-        with visit.writing() as session:
-            if any(account.name == name for account in people.people(session)):
-                raise PeopleError("There is a %(name)s already.", name=name)
-            token = people.invite(session, name, role, visit.now)
-            visit.record(session, "person invited", f"{name}, {role}")
+        link = invited(visit, name, role)
     except PeopleError as error:
         return _people(visit, 400, error=visit._(error.text, **error.values))
-    return _people(visit, invited=(name, link_of(visit, token)))
+    return _people(visit, invited=(name, link))
+
+
+def invited(visit: Visit, name: str, role: Role) -> str:
+    """Add somebody; gives the link on which they choose a password. Raises PeopleError."""
+    with visit.writing() as session:
+        if any(account.name == name for account in people.people(session)):
+            raise PeopleError("There is a %(name)s already.", name=name)
+        token = people.invite(session, name, role, visit.now)
+        visit.record(session, "person invited", f"{name}, {role}")
+    return link_of(visit, token)
 
 
 @router.post("/{id_}/link")

@@ -24,8 +24,13 @@ DECLARED = ("laksara", "satumeja", "nusabali", "bkpsdm-bondowoso", "transparansi
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that none is left running alone at the end."""
-    longest = ("test_wordpress", "test_backfill", "test_outlets", "test_coverage", "test_crawl")
-    items.sort(key=lambda item: item.path.stem not in longest)
+    longest = (
+        "test_wordpress", "test_backfill", "test_coverage", "test_outlets", "test_browser",
+        "test_crawl", "test_crawls", "test_month", "test_watch", "test_warc", "test_kill",
+        "test_sources", "test_judge",
+    )  # fmt: skip
+    place = {name: number for number, name in enumerate(longest)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.fixture(scope="session")

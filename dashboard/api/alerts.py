@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, HTTPException, Query
+from pydantic import BaseModel, ConfigDict, Field
 
-from alerts import deliver
+from alerts import channels, deliver
+from alerts.errors import AddressError
+from alerts.secrets import SecretsError
 from dashboard.access import Id, Operator, Viewer
-from dashboard.alerts import Trial, tried
+from dashboard.alerts import Trial, keep_channel, trial_of, tried
 from storage import deliveries, rules
 from storage.deliveries import Listed
 from storage.rules import Rule, RuleError
@@ -111,3 +114,65 @@ def send_again(visit: Operator, id_: Id) -> None:
         if not deliver.again(session, id_, visit.now):
             raise HTTPException(409, "This message was sent, or is not there any more.")
         visit.record(session, "message sent again", str(id_))
+
+
+@router.get("/channels")
+def all_channels(visit: Viewer) -> list[channels.Listed]:
+    """Where messages go; the addresses are shown to nobody."""
+    with visit.reading() as session:
+        return channels.listed(session, visit.settings)
+
+
+class NewChannel(BaseModel):
+    """A channel to be kept: an Apprise URL, or a webhook's (https://…) with the `key` that its
+    messages are signed with, which is made where there is none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    address: Annotated[str, Field(max_length=2000)]
+    key: Annotated[str, Field(max_length=200)] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A channel that was added; `key` is its webhook's, told this once."""
+
+    name: str
+    key: str | None
+
+
+@router.post("/channels", status_code=201)
+def add_channel(visit: Operator, new: NewChannel) -> Kept:
+    """Add a channel."""
+    try:
+        address = keep_channel(visit, new.name, new.address, new.key)
+    except (AddressError, SecretsError) as error:
+        raise HTTPException(422, str(error)) from None
+    return Kept(new.name, address.key)
+
+
+@router.delete("/channels/{name}", status_code=204)
+def remove_channel(visit: Operator, name: str) -> None:
+    """Forget a channel with its messages, where no rule uses it."""
+    try:
+        with visit.writing() as session:
+            channels.remove(session, name)
+            visit.record(session, "channel removed", name)
+    except AddressError as error:
+        raise HTTPException(409, str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """Whether a channel took a test message; `error` says why it did not."""
+
+    taken: bool
+    error: str | None
+
+
+@router.post("/channels/{name}/test")
+def try_channel(visit: Operator, name: str) -> Tested:
+    """Send a message to a channel now, and wait ten seconds at the most for what comes of it."""
+    error = trial_of(visit, name)
+    return Tested(error is None, error)

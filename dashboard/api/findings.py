@@ -5,9 +5,11 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import Response, StreamingResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from dashboard.access import Id, Reviewer, Viewer, Visit
+from dashboard.findings import exported
 from extract.lexicon import KINDS, SUBJECTS
 from extract.query import QueryError
 from storage import findings, people, reviews, trends
@@ -93,6 +95,14 @@ def find(visit: Viewer, asked: Annotated[Asked, Query()]) -> FindingPage:
     except (QueryError, CursorError) as error:
         raise HTTPException(422, str(error)) from None
     return FindingPage(page.rows, page.next, page.total, page.exact)
+
+
+@router.get("/findings/export/{format_}", response_class=StreamingResponse)
+def export(
+    visit: Viewer, format_: Literal["csv", "xlsx", "jsonl"], asked: Annotated[Asked, Query()]
+) -> Response:
+    """All findings asked for, as a file; `cursor` and `limit` do not count."""
+    return exported(visit, format_, asked.search())
 
 
 @router.get("/findings/{id_}")

@@ -21,6 +21,7 @@ from settings import Settings
 from storage import people
 from storage.database import open_database
 from storage.models import Role
+from tests.alerts.conftest import receiving, settings_in
 from tests.dashboard import lived
 from tests.dashboard.conftest import Dashboard
 
@@ -156,6 +157,60 @@ def test_an_operator_runs_outlets_backfills_and_rules(lived_in: Dashboard) -> No
     for half in (b'{"name": "\\ud800"}', b'{"name": "a", "wanted": {"words": "\\udfff"}}'):
         headers = {"Content-Type": "application/json"}
         assert client.post(f"{api}/rules", content=half, headers=headers).status_code == 422
+
+
+def test_channels_are_added_tested_and_removed(tmp_path: Path) -> None:
+    current = settings_in(tmp_path, dashboard_address="127.0.0.1:0")
+    engine = open_database(current.database)
+    with receiving() as receiver, serving(engine, current) as url:
+        served = Dashboard(url, engine, current)
+        client = client_of(served, ["read", "operate"], Role.OPERATOR)
+        path = "/api/v1/channels"
+        wrong = client.post(path, json={"name": "tim", "address": "nonsense"})
+        assert wrong.status_code == 422
+        made = client.post(path, json={"name": "tim", "address": receiver.address})
+        assert made.status_code == 201, made.text
+        assert client.post(f"{path}/tim/test").json() == {"taken": True, "error": None}
+        assert len(receiver.got) == 1
+        receiver.answers.append(500)
+        assert client.post(f"{path}/tim/test").json()["taken"] is False
+        listed = client.get(path)
+        assert [channel["name"] for channel in listed.json()] == ["tim"]
+        assert "secret-path" not in listed.text + made.text
+        assert client.delete(f"{path}/tim").status_code == 204
+        assert client.post(f"{path}/tim/test").status_code == 404
+    engine.dispose()
+
+
+def test_people_are_let_in_and_out(dashboard: Dashboard) -> None:
+    client = client_of(dashboard, ["administer"])
+    made = client.post("/api/v1/people", json={"name": "budi", "role": "reviewer"}).json()
+    assert made["link"].startswith(f"{dashboard.url}/invitation/")
+    again = client.post("/api/v1/people", json={"name": "budi"})
+    assert (again.status_code, again.json()["detail"]) == (422, "There is a budi already.")
+    (budi,) = (one for one in client.get("/api/v1/people").json() if one["name"] == "budi")
+    path = f"/api/v1/people/{budi['id']}"
+    assert client.put(f"{path}/role", json={"role": "operator"}).status_code == 204
+    assert client.post(f"{path}/disable").status_code == 204
+    (budi,) = (one for one in client.get("/api/v1/people").json() if one["name"] == "budi")
+    assert budi["role"] == "operator"
+    assert budi["disabled"]
+    mine = dashboard.person(Role.ADMINISTRATOR).id
+    assert client.post(f"/api/v1/people/{mine}/disable").status_code == 422
+    assert client.post("/api/v1/people/999/enable").status_code == 404
+    what = [entry["what"] for entry in client.get("/api/v1/audit").json()["items"]]
+    assert what == ["person disabled", "role changed", "person invited"]
+
+
+def test_all_findings_asked_for_come_as_a_file(lived_in: Dashboard) -> None:
+    client = client_of(lived_in, ["read"])
+    asked = {"kind": "allegation", "relevant": "true"}
+    total = client.get("/api/v1/findings", params=asked).json()["total"]
+    lines = client.get("/api/v1/findings/export/jsonl", params=asked).text.splitlines()
+    assert len(lines) == total > 5
+    assert client.get("/api/v1/findings/export/csv", params=asked).text.startswith("\ufeffid,")
+    wrong = client.get("/api/v1/findings/export/csv", params={"words": "netral AND ("})
+    assert wrong.status_code == 400
 
 
 def test_too_many_requests_have_to_wait(dashboard: Dashboard) -> None:
