@@ -25,7 +25,7 @@ from extract.places import load
 from extract.query import QueryError
 from storage import exports, people, search
 from storage.models import Finding, Role
-from storage.search import STATES, CursorError, Search
+from storage.search import LEVELS, STATES, CursorError, Search
 
 router = APIRouter(prefix="/findings", include_in_schema=False)
 
@@ -98,7 +98,8 @@ class Asked(BaseModel):
             since=_begin(self.since, zone),
             until=_end(self.until, zone),
             found_since=self.found,
-            least_score=self.score,
+            # in the steps that the page offers, and the index knows
+            least_score=int(self.score * LEVELS + 1e-9) / LEVELS,
             states=self.state,
             assigned_to=assigned[self.assigned]
             if self.assigned in assigned
