@@ -235,7 +235,7 @@ def test_nothing_sent_makes_it_fail(lived_in: Dashboard, monkeypatch: pytest.Mon
         ways = [operation.as_strategy(generation_mode=mode) for mode in GenerationMode]
 
         @settings(
-            max_examples=20,
+            max_examples=8,
             deadline=None,
             database=None,
             derandomize=True,
