@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from dashboard.access import COOKIE
+from dashboard.catalogue import _spiders
 from dashboard.serve import serving
 from settings import Settings
 from storage import people
@@ -100,3 +101,9 @@ def dashboard(tmp_path: Path) -> Iterator[Dashboard]:
         for client in served.clients:
             client.close()
     engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def _own_catalogue() -> None:
+    """Each test's outlets are those of its own settings, not of the test before it."""
+    _spiders.cache_clear()
