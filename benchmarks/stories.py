@@ -26,11 +26,11 @@ from extract import likeness, opinion
 from extract.article import Article, Place, Verdict
 from extract.judge import judge
 from extract.lexicon import DATA, words
+from extract.link import Link
 from extract.places import load
+from extract.snapshot import Snapshot
 from storage import findings, links, models, stories
 from storage.database import open_database
-from storage.findings import Snapshot
-from storage.links import Link
 
 HERE = Path(__file__).parent
 FEW, ADDED, BATCH = 1_000, 300, 1_000

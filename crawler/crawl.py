@@ -22,11 +22,12 @@ from sqlalchemy.orm import Session
 from crawler.examine import Examination
 from crawler.shared import Shared
 from crawler.web.errors import in_words
+from extract.link import Link
 from storage import crawls, findings, leases, links
 from storage.coverage import CHECK
 from storage.crawls import Counts
 from storage.database import reading
-from storage.links import Discovery, Link, Outcome
+from storage.links import Discovery, Outcome
 from storage.models import SeenIn, State
 from storage.seen import Claim
 

@@ -16,7 +16,7 @@ from pebble import ProcessExpired, ProcessPool
 from extract.article import Article, Page, Verdict
 from extract.judge import judge
 from extract.lexicon import Lexicon, use
-from storage.findings import Snapshot
+from extract.snapshot import Snapshot
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ from crawler.sources import Source, SourceError
 from crawler.sources.reader import Listing
 from crawler.web.errors import UnreachableError, WaitError, in_words
 from crawler.web.listing import fetch_listing, validators_of
+from extract.link import Link
 from storage import crawls
-from storage.links import Link
 from storage.models import SeenIn, State
 
 if TYPE_CHECKING:

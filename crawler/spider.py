@@ -27,8 +27,9 @@ from crawler.web.challenge import wall
 from crawler.web.errors import ArchiveBusyError, UnreachableError, WaitError, in_words, is_final
 from extract.article import Page
 from extract.gate import passes
+from extract.link import Link
 from storage import crawls
-from storage.links import Link, Outcome
+from storage.links import Outcome
 from storage.models import SeenIn, State
 
 MAX_PAGES = 20  # of one split article

@@ -13,8 +13,9 @@ from statistics import median
 from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.orm import Session
 
+from extract.link import Link
 from storage import leases, links
-from storage.links import Discovery, Link
+from storage.links import Discovery
 from storage.models import ArchiveFile, Backfill, SeenIn, Slice, State
 from storage.models import Link as Row
 

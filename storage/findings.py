@@ -1,44 +1,21 @@
 """Findings: storing what was found with its proof, and reading it back."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-import zstandard
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session, selectinload
 
-from extract.article import Article, Clue, Evidence, Page, Place, Verdict
+from extract.article import Article, Clue, Evidence, Place, Verdict
 from extract.copies import fingerprint
+from extract.snapshot import Snapshot
 from storage import models, outbox, search, stories
 from storage.search import Search
 
 BATCH = 200  # findings read at once
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One page as it was fetched: `html` is compressed with zstd, `sha256` is of the raw bytes."""
-
-    url: str
-    fetched: datetime
-    charset: str | None
-    sha256: str
-    html: bytes
-
-    @classmethod
-    def of(cls, page: Page) -> "Snapshot":
-        """The snapshot of `page`."""
-        return cls(
-            page.url,
-            page.fetched,
-            page.charset,
-            hashlib.sha256(page.html).hexdigest(),
-            zstandard.compress(page.html),
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from extract.link import Link
 from storage.database import reading
 from storage.models import Finding, SeenIn, State, storable
 from storage.models import Link as Row
@@ -28,20 +29,6 @@ MAX_URL = 2500  # bytes; PostgreSQL's indexes refuse more than 2,704
 IS_FINDING = select(Finding.id).where(Finding.link_id == Row.id).exists()
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)  # no article on the web is older
 RECENT = timedelta(days=3)  # before the last reading: dates may be wrong, and posts dated back
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """An address found in a source, with the dates the source gave (aware), if any.
-
-    `url` is the canonical form, `address` what to fetch; `found`: it gave a finding before.
-    """
-
-    url: str
-    address: str
-    published: datetime | None = None
-    modified: datetime | None = None
-    found: bool = False
 
 
 @dataclass(slots=True)

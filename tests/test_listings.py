@@ -32,7 +32,7 @@ from crawler.sources import (
     WordPress,
 )
 from crawler.sources.reader import Listing
-from storage.links import Link
+from extract.link import Link
 from storage.models import Slice
 
 T = TypeVar("T")

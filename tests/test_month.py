@@ -22,12 +22,13 @@ from sqlalchemy.orm import Session
 from alerts.feeds import feed_for
 from extract.article import Article, Page
 from extract.judge import judge
+from extract.link import Link
+from extract.snapshot import Snapshot
 from scheduler.watch import Watch
 from storage import crawls, findings, links, stories
 from storage.crawls import Counts
 from storage.database import open_database, reading
-from storage.findings import Snapshot
-from storage.links import Link, Outcome
+from storage.links import Outcome
 from storage.models import State
 from tests import history
 from tests.alerts.conftest import SIGNING_KEY, Desk, Got, Receiver, receiving, settings_in

@@ -33,9 +33,9 @@ from crawler.sources import Feed, Search, Sitemap, Source, SourceError
 from crawler.web.errors import UnreachableError, WaitError, in_words
 from crawler.web.listing import NoAnswerError, Validators, fetch_listing, header, validators_of
 from crawler.web.middlewares import PublicResolver
+from extract.link import Link
 from storage import leases
 from storage.database import open_database
-from storage.links import Link
 
 T = TypeVar("T")
 

@@ -21,6 +21,7 @@ from crawler.examine import Context, Examination, ExaminationError
 from crawler.past.warc import Archived, Tally, Wanted, records
 from crawler.shared import Shared
 from extract.gate import passes
+from extract.link import Link as Listed
 from storage import backfills, findings, links
 from storage.database import reading
 from storage.links import Outcome
@@ -180,7 +181,7 @@ class Intake:
         """Store what became of the pages and how far the file was read, together; then tell the
         seen-set."""
         now = datetime.now(UTC)
-        by_outlet: defaultdict[str, list[links.Link]] = defaultdict(list)
+        by_outlet: defaultdict[str, list[Listed]] = defaultdict(list)
         found: list[int] = []
         settled: list[str] = []
         with self._shared.transaction() as session, session.begin():

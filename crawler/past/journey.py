@@ -36,8 +36,9 @@ from crawler.sources.pages import has_pages
 from crawler.sources.window import Span, span_of_article, window_of
 from crawler.web.answer import GONE, page_of
 from crawler.web.errors import UnreachableError, WaitError, in_words
+from extract.link import Link
 from storage import backfills, links
-from storage.links import Link, Outcome
+from storage.links import Outcome
 from storage.models import SeenIn, Slice, State
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from crawler.sources.shape import could_be_article
 from crawler.sources.window import Span, span_of_article, window_of
 from crawler.web.record import TornError, page_in
 from extract.article import Page
-from storage.links import Link
+from extract.link import Link
 
 if TYPE_CHECKING:
     from crawler.spider import OutletSpider

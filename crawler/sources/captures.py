@@ -25,7 +25,7 @@ from crawler import urls
 from crawler.sources.reader import PAST_THE_END, UNREADABLE, Listing, Reader, SourceError
 from crawler.sources.shape import could_be_article
 from crawler.sources.window import span_of_article
-from storage.links import Link
+from extract.link import Link
 
 BEYOND = "on pages of an index beyond the last that is read"
 UNASKED = "captures beyond those that were asked for"

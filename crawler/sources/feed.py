@@ -17,7 +17,7 @@ from crawler.outlet import WIB, WIT, WITA
 from crawler.sources.reader import PAST_THE_END, Reader, SourceError, make_links, read_back
 from crawler.sources.window import next_month
 from crawler.sources.xml import refuse_entities
-from storage.links import Link
+from extract.link import Link
 
 # "+0700", "Z", "GMT", "AM" is none; a day at the end, as in 15-05-2024, neither
 _ZONE = re.compile(r"(?<=:\d\d)(?:[.,]\d+)?\s*([A-Z]{1,4}|[+-]\d\d:?\d\d)\s*$")

@@ -7,7 +7,7 @@ from itertools import count
 from crawler.sources.pages import at_page, has_pages
 from crawler.sources.reader import Reader, SourceError, read_back
 from crawler.sources.shape import article_links
-from storage.links import Link
+from extract.link import Link
 
 
 @dataclass(frozen=True, slots=True)

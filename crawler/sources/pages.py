@@ -23,7 +23,7 @@ from crawler.sources.reader import (
 )
 from crawler.sources.shape import article_links
 from crawler.sources.window import months
-from storage.links import Link
+from extract.link import Link
 
 if TYPE_CHECKING:
     from scrapy.http import TextResponse

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 from crawler import urls
 from crawler.outlet import Outlet
-from storage.links import Link
+from extract.link import Link
 
 MAX_LINKS = 50_000  # on one page; the sitemap protocol's own limit
 PAST_THE_END = (400, 404, 410)  # what a listing answers after its last page

@@ -17,7 +17,7 @@ from parsel import Selector
 
 from crawler import urls
 from crawler.sources.reader import make_links
-from storage.links import Link
+from extract.link import Link
 
 NOT_LIKE_ARTICLES = "links of the site's pages that do not look like articles"
 HEADLINE = 25  # characters of a link that is a headline; menus say less

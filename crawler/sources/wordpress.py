@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ValidationError
 
 from crawler.sources.reader import UNREADABLE, Reader, SourceError, make_links, read_back
-from storage.links import Link
+from extract.link import Link
 
 PER_PAGE = 100  # the most that WordPress gives
 MARGIN = timedelta(hours=15)  # old ones compare with the site's local time, whatever the zone asked

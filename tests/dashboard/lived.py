@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from crawler.outlet import WIB
 from extract.article import Article, Page
 from extract.judge import judge
+from extract.link import Link
 from extract.places import load
+from extract.snapshot import Snapshot
 from storage import findings, links
-from storage.findings import Snapshot
-from storage.links import Link, Outcome
+from storage.links import Outcome
 from storage.models import Crawl, Finding, State
 from tests import history
 from tests.conftest import row

@@ -8,9 +8,9 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from extract.article import Article, Clue, Evidence, Page, Place, Verdict
+from extract.link import Link
+from extract.snapshot import Snapshot
 from storage import findings, links
-from storage.findings import Snapshot
-from storage.links import Link
 
 WITA = timezone(timedelta(hours=8))
 BULELENG = Place("51.08", "regency", "Kabupaten Buleleng", "Bali")

@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from dashboard.crawls import ERRORS
+from extract.link import Link
 from scheduler.jobs import working
 from storage import crawls, links
 from storage.crawls import Counts
-from storage.links import Link
 from storage.models import Link as LinkRow
 from storage.models import Role, State
 from tests.conftest import Pantau, row

@@ -18,11 +18,12 @@ import settings
 from dashboard.pages import static
 from dashboard.serve import serving
 from extract.article import Page
+from extract.link import Link
+from extract.snapshot import Snapshot
 from storage import backfills, crawls, findings, links, people, rules
 from storage.crawls import Counts
 from storage.database import open_database
-from storage.findings import Snapshot
-from storage.links import Link, Outcome
+from storage.links import Outcome
 from storage.models import Finding, Role, State, Story
 from tests.conftest import row
 from tests.dashboard import newsroom

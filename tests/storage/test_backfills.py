@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from extract.link import Link
 from storage import backfills, leases, links
 from storage.backfills import Mark, Part
-from storage.links import Link, Outcome
+from storage.links import Outcome
 from storage.models import Link as Row
 from storage.models import SeenIn, State
 from tests.storage.conftest import Writing

@@ -15,10 +15,11 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from extract.article import Article, Clue, Evidence, Page, Place, Verdict
+from extract.link import Link
+from extract.snapshot import Snapshot
 from storage import findings, links, models
 from storage.database import MIGRATIONS, reading
-from storage.findings import Finding, Snapshot
-from storage.links import Link
+from storage.findings import Finding
 from storage.search import Search
 from tests.storage.conftest import Writing
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
+from extract.link import Link
 from storage import backfills, jobs, links
 from storage.jobs import JobState, Kind
-from storage.links import Link
 from storage.models import State
 from tests.storage.conftest import Writing, at_once
 

@@ -15,8 +15,10 @@ from sqlalchemy.orm import Session
 
 from crawler import urls
 from extract.article import Article, Page, Verdict
+from extract.link import Link
+from extract.snapshot import Snapshot
 from storage import backfills, findings, links
-from storage.links import CHUNK, MAX_ATTEMPTS, Discovery, Link, Outcome
+from storage.links import CHUNK, MAX_ATTEMPTS, Discovery, Outcome
 from storage.models import Link as Row
 from storage.models import SeenIn, State
 from tests.storage.conftest import Writing
@@ -60,7 +62,7 @@ def find(session: Session, name: str | int, now: datetime = NOW) -> None:
     page = Page(url(name), b"<p>ASN", now)
     article = Article(url(name), "Judul", "ASN netral.")
     verdict = Verdict(relevant=True, score=0.9, kind="pledge")
-    findings.keep(session, url(name), article, verdict, [findings.Snapshot.of(page)], now)
+    findings.keep(session, url(name), article, verdict, [Snapshot.of(page)], now)
     settle(session, State.FOUND, name, now=now)
 
 

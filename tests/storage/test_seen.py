@@ -15,9 +15,10 @@ from redis import Redis
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from extract.link import Link
 from storage import links
 from storage.database import open_database
-from storage.links import Link, Outcome, settled_urls
+from storage.links import Outcome, settled_urls
 from storage.models import State
 from storage.seen import BATCH, BUILT, REBUILDING, Claim, Seen
 from storage.valkey import open_redis

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import Engine, event, func, select
 
 from extract.article import Article, Place, Verdict
+from extract.link import Link
+from extract.snapshot import Snapshot
 from storage import findings, links, models, stories
 from storage.database import reading
-from storage.findings import Snapshot
-from storage.links import Link
 from storage.stories import get_story
 from tests.storage.conftest import Writing, at_once
 
