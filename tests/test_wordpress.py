@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -95,6 +96,16 @@ class WordPress:
         return [(path, int(status)) for path, status in re.findall(r'"GET (\S+) \S+" (\d+)', log)]
 
 
+def _free_port() -> int:
+    """A port that stays free until nginx takes it, half a minute later: below those that the
+    system gives to others meanwhile."""
+    for port in range(20_000, 30_000):
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
+
+
 def _wib(local: str) -> str:
     return f"{local.replace(' ', 'T')}+07:00"
 
@@ -119,9 +130,7 @@ def set_up(shared: Path) -> Iterator[SetUp]:
         environment = os.environ | {"WP_RUN": run}
 
         def running(name: str, posts: int) -> WordPress:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
+            port = _free_port()
             ran = subprocess.run(
                 ["bash", scripts / "setup.sh", str(port), "--site", name, "--posts", str(posts)],
                 env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
