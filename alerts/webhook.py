@@ -4,13 +4,11 @@ and the body, so that the receiver knows who sent it, and a repeat from a new on
 import email.utils
 import hashlib
 import hmac
-import ipaddress
 import json
 from datetime import UTC, datetime
 from typing import Any
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import PoolManager
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -22,6 +20,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Timeout, parse_url
 
+from addresses import PrivateAddressError, public_only
 from alerts.errors import DeliveryError
 from settings import Settings
 
@@ -56,7 +55,7 @@ def post(url: str, key: str, message: dict[str, Any], message_id: str, current: 
     time = str(int(datetime.now(UTC).timestamp()))
     pools = PoolManager(retries=False, timeout=Timeout(current.timeout))
     if not current.allow_private_addresses:
-        pools.pool_classes_by_scheme = {"http": _Http, "https": _Https}
+        public_only(pools)
     try:
         answer = pools.request(
             "POST",
@@ -76,6 +75,9 @@ def post(url: str, key: str, message: dict[str, Any], message_id: str, current: 
         answer.close()
     except ReadTimeoutError:
         raise DeliveryError(f"no answer within {current.timeout:g} seconds") from None
+    except PrivateAddressError:
+        why = "it is at a private address; see PANTAU_ALLOW_PRIVATE_ADDRESSES"
+        raise DeliveryError(why) from None
     except HTTPError as error:
         # its own text may hold the address
         why = next((why for kind, why in _WHY.items() if isinstance(error, kind)), "no answer")
@@ -97,33 +99,3 @@ def _seconds(retry_after: str) -> float | None:
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (aware - datetime.now(UTC)).total_seconds())
-
-
-def _refuse_private(connection: HTTPConnection) -> None:
-    """Close a connection that led to a private address, whatever name it was, before anything is
-    sent over it."""
-    assert connection.sock
-    ip = ipaddress.ip_address(connection.sock.getpeername()[0])
-    if not ip.is_global or ip.is_multicast:
-        connection.close()
-        raise DeliveryError("it is at a private address; see PANTAU_ALLOW_PRIVATE_ADDRESSES")
-
-
-class _HttpConnection(HTTPConnection):
-    def connect(self) -> None:
-        super().connect()
-        _refuse_private(self)
-
-
-class _HttpsConnection(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        _refuse_private(self)
-
-
-class _Http(HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
-
-
-class _Https(HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection

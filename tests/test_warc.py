@@ -20,6 +20,7 @@ import pytest
 from fastwarc.stream_io import GzipWriter, ZstdWriter
 from fastwarc.warc import WarcRecord, WarcRecordType
 
+import addresses
 from benchmarks.pages import Pages
 from benchmarks.warc import of_the_day
 from crawler.outlets.catalogue import load
@@ -302,7 +303,7 @@ def test_a_file_that_only_drips_is_given_up(site: Site, monkeypatch: pytest.Monk
                 time.sleep(0.1)
 
     site.pages["/news.warc.gz"] = file
-    monkeypatch.setattr(remote, "is_public", lambda address: True)
+    monkeypatch.setattr(addresses, "is_public", lambda address: True)
     monkeypatch.setattr(remote, "GRACE_SECONDS", 0.5)
     began = time.monotonic()
     with (

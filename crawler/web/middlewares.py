@@ -1,7 +1,6 @@
 """What keeps a crawl polite and safe: downloader middlewares and the name resolver."""
 
 import asyncio
-import ipaddress
 import logging
 from math import inf
 from time import monotonic
@@ -29,6 +28,7 @@ from twisted.internet.interfaces import (
 from zope.interface.declarations import implementer
 
 import settings
+from addresses import is_public
 from crawler.outlet import Outlet
 from crawler.web.archives import is_allowed
 from crawler.web.errors import ForbiddenError, UnreachableError, WaitError, in_words
@@ -47,12 +47,6 @@ class ElsewhereError(ForbiddenError):
 
 class DisallowedError(ForbiddenError):
     """The site's robots.txt forbids it."""
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the open internet."""
-    ip = ipaddress.ip_address(address)
-    return ip.is_global and not ip.is_multicast
 
 
 class OneSlot:

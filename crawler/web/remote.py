@@ -9,13 +9,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import BaseHTTPResponse, PoolManager
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry, Timeout
 
 import settings
-from crawler.web.middlewares import is_public
+from addresses import PrivateAddressError, public_only
 from crawler.web.patience import MAX_WAIT_SECONDS
 
 MAX_BYTES = 20 * 1024**3
@@ -51,7 +50,8 @@ class Remote(io.RawIOBase):
                 raise_on_status=False,
             ),
         )
-        self._pools.pool_classes_by_scheme = {"http": _Http, "https": _Https}
+        if not self._settings.allow_private_addresses:
+            public_only(self._pools)
         self._began = time.monotonic()
         self._taken = 0
         self._position = 0
@@ -124,6 +124,8 @@ class Remote(io.RawIOBase):
             )
         except HTTPError as error:
             raise RemoteError(_in_words(error)) from None
+        except PrivateAddressError as error:
+            raise RemoteError(str(error)) from None
         if answer.status != (206 if self._position else 200):
             answer.close()
             if answer.status == 200:
@@ -143,34 +145,3 @@ class Remote(io.RawIOBase):
 def _in_words(error: Exception) -> str:
     cause = getattr(error, "reason", None) or error
     return " ".join(str(cause).split())[-200:]
-
-
-def _refuse_private(connection: HTTPConnection) -> None:
-    """Close a connection that led to a private address before anything is asked over it: whatever
-    name it was, and wherever a redirect led."""
-    if settings.load().allow_private_addresses or not connection.sock:
-        return
-    address = connection.sock.getpeername()[0]
-    if not is_public(address):
-        connection.close()
-        raise RemoteError(f"{connection.host} is at a private address")
-
-
-class _HttpConnection(HTTPConnection):
-    def connect(self) -> None:
-        super().connect()
-        _refuse_private(self)
-
-
-class _HttpsConnection(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        _refuse_private(self)
-
-
-class _Http(HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
-
-
-class _Https(HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
