@@ -6,21 +6,26 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore
 
+# A worker has a home of its own, with a log of its own, and the outlets that `pantau run` keeps.
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin pantau \
+    && install --directory --owner pantau --mode 700 /var/lib/pantau /var/lib/pantau-worker \
+    && ln --symbolic ../pantau/outlets.toml /var/lib/pantau-worker/outlets.toml
+
 WORKDIR /app
 COPY requirements.lock .
 RUN pip install --only-binary :all: --require-hashes --requirement requirements.lock
 
 COPY . .
 RUN pip install --no-deps --no-build-isolation --editable . \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin pantau \
-    && install --directory --owner pantau --mode 700 /var/lib/pantau
+    && python -m compileall -q .
 
-USER pantau
+# by its number: Kubernetes has to see that it is not root
+USER 10001
 ENV PANTAU_HOME=/var/lib/pantau \
     PANTAU_DASHBOARD_ADDRESS=0.0.0.0:8080
 VOLUME /var/lib/pantau
 
-# The dashboard, and through it the database.
+# The dashboard, and through it the database. (A worker has none: docker-compose.yml.)
 EXPOSE 8080
 HEALTHCHECK --interval=1m --timeout=10s --start-period=1m \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/health', timeout=9)"]
