@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 import settings
 from crawler.examine import Examiners
-from extract.gate import passes
+from extract.gate import prepare
 from extract.lexicon import load, use
 from storage.database import open_database
 from storage.links import settled_urls
@@ -34,7 +34,7 @@ class Shared:
         self.seen = Seen(redis, lambda: settled_urls(self.engine))
         self.examiners = Examiners(self.settings.workers, lexicon)
         self._open.callback(self.examiners.close)
-        passes(b"")  # compiles the gate's phrases: later, it would hold the event loop up
+        prepare(self.settings.home / "cache")  # later, it would hold the event loop up
         atexit.register(self.close)
 
     def close(self) -> None:

@@ -12,12 +12,15 @@ and `in` for even a dozen words, and wheels for CPython 3.11 to 3.14 on x86_64 a
 """
 
 import contextlib
+import hashlib
 import html as entities
 import re
+import tempfile
 import threading
 import unicodedata
 from collections import defaultdict
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import hyperscan
@@ -39,6 +42,7 @@ _HIDING = (
 )
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d]|<wbr[^>]*>", re.IGNORECASE)
 _local = threading.local()
+_folder: Path | None = None  # where the compiled phrases are kept; see `prepare`
 
 
 def passes(html: bytes) -> bool:
@@ -101,15 +105,52 @@ def _bits() -> tuple[int, ...]:
     return (*(sum(1 << CLUES.index(c) for c in m) for m in meant), 1 << _HIDDEN)
 
 
+def prepare(folder: Path) -> None:
+    """Compile the phrases, which takes most of half a second; or take them, as they were compiled
+    for this machine before, from `folder`, and keep them there."""
+    global _folder
+    _folder = folder
+    _compiled.cache_clear()
+    _local.database = _load(_compiled())
+
+
 def _database() -> hyperscan.Database:
     """The compiled phrases; one copy a thread, as a scan needs scratch memory of its own."""
     database: hyperscan.Database | None = getattr(_local, "database", None)
     if database is None:
-        database = _local.database = _compile(default())
+        database = _local.database = _load(_compiled())
     return database
 
 
-def _compile(lexicon: Lexicon) -> hyperscan.Database:
+def _load(compiled: bytes) -> hyperscan.Database:
+    """Raises hyperscan.HyperscanError where it was compiled for another machine, or is broken."""
+    database = hyperscan.loadb(compiled, hyperscan.HS_MODE_BLOCK)
+    database.scratch = hyperscan.Scratch(database)
+    return database
+
+
+@cache
+def _compiled() -> bytes:
+    patterns = _all_patterns(default())
+    if _folder is None:
+        return _compile(patterns)
+    digest = hashlib.sha256(repr(patterns).encode()).hexdigest()
+    path = _folder / f"gate-{digest[:32]}"
+    with contextlib.suppress(OSError, hyperscan.HyperscanError):
+        compiled = path.read_bytes()
+        _load(compiled)
+        return compiled
+    compiled = _compile(patterns)
+    with contextlib.suppress(OSError):
+        _folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=_folder, delete=False) as new:
+            new.write(compiled)
+        Path(new.name).replace(path)
+    return compiled
+
+
+def _all_patterns(lexicon: Lexicon) -> list[tuple[bytes, int, int]]:
+    """Each pattern over bytes, the number of its clue, and its flags."""
     patterns: set[tuple[bytes, int, int]] = {
         (p.encode("ascii"), _HIDDEN, hyperscan.HS_FLAG_CASELESS) for p in _HIDING
     }
@@ -120,28 +161,36 @@ def _compile(lexicon: Lexicon) -> hyperscan.Database:
             beginnings[first].append(rest)
         for first, rests in beginnings.items():
             patterns |= {(p.encode(), number, f) for p, f in _patterns(first, rests)}
+    return sorted(patterns)
+
+
+def _compile(patterns: list[tuple[bytes, int, int]]) -> bytes:
     database = hyperscan.Database()
-    expressions, ids, flags = zip(*sorted(patterns), strict=True)
+    expressions, ids, flags = zip(*patterns, strict=True)
     single = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
     database.compile(
         expressions=expressions, ids=ids, elements=len(ids), flags=[f | single for f in flags]
     )
-    return database
+    return hyperscan.dumpb(database)
 
 
 def _needed(phrases: tuple[str, ...]) -> list[str]:
     """The phrases without those in which a shorter one would be found anyway: fewer patterns,
     faster scans."""
     kept: list[str] = []
-    for phrase in sorted(set(phrases), key=len):
-        found = [short for short in kept if " " not in short and min(map(len, _parts(short))) > 4]
-        if not any(_within(short, word) for short in found for word in phrase.split()):
-            kept.append(phrase)
+    short: list[tuple[str, ...]] = []  # those of one word that are found inside others, as parts
+    for phrase in sorted(sorted(set(phrases)), key=len):  # in one order, for `prepare`
+        words = [_parts(word) for word in phrase.split()]
+        if any(_within(found, word) for found in short for word in words):
+            continue
+        kept.append(phrase)
+        if len(words) == 1 and min(map(len, words[0])) > 4:
+            short += words
     return kept
 
 
-def _within(short: str, word: str) -> bool:
-    return all(any(s in part for s in _parts(short)) for part in _parts(word))
+def _within(short: tuple[str, ...], word: tuple[str, ...]) -> bool:
+    return all(any(s in part for s in short) for part in word)
 
 
 def _patterns(first: str, rests: list[str]) -> list[tuple[str, int]]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.gate import page
 from benchmarks.opinion import CORPUS
+from extract import gate
 from extract.gate import passes
 
 DEV = Path(__file__).parents[3] / "shared/relevance/dev.jsonl"
@@ -166,3 +167,24 @@ def test_all_labelled_relevant_articles_pass() -> None:
             text = f"<h1>{row.get('title') or ''}</h1><p>{row['lead']}</p>"
             for charset in ("utf-8", "utf-16"):
                 assert passes(text.encode(charset)), row["url"]
+
+
+@pytest.mark.parametrize("broken", [b"", b"x" * 1000, None])
+def test_phrases_that_were_kept_and_broke_are_compiled_again(
+    tmp_path: Path, broken: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "_folder", None)
+    gate.prepare(tmp_path)
+    (kept,) = tmp_path.iterdir()
+    whole = kept.read_bytes()
+    middle = len(whole) // 2
+    kept.write_bytes(whole[:middle] + b"!!!" + whole[middle + 3 :] if broken is None else broken)
+    gate.prepare(tmp_path)
+    assert passes(b"netralitas ASN")
+    assert not passes(b"harga cabai")
+    assert kept.read_bytes() == whole
+    kept.touch()
+    before = kept.stat().st_mtime_ns
+    gate.prepare(tmp_path)
+    assert passes(b"netralitas ASN")
+    assert kept.stat().st_mtime_ns == before  # it was only read
