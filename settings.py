@@ -98,6 +98,12 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(60, gt=0)
     """After how long an outlet whose crawl died may be crawled by another process."""
 
+    queue: bool = False
+    """Whether crawls and backfills are done by `pantau worker` processes, wherever they run."""
+
+    slice_seconds: float = Field(600, gt=0)
+    """After how long a worker leaves an outlet for the others that wait, and comes back later."""
+
     secret_key: SecretStr | None = None
     """Keys that the channels' addresses are encrypted with, the newest first, separated by commas;
     `pantau alerts key` prints a new one. Without it there are no channels."""
@@ -223,6 +229,11 @@ DOWNLOAD_HANDLERS = {
 # Doors Scrapy opens by default.
 TELNETCONSOLE_ENABLED = False
 REMOTE_CONTROL_ENABLED = False
+# turned off, they would still be loaded, and much with them
+EXTENSIONS = {
+    "scrapy.extensions.remote_control.RemoteControl": None,
+    "scrapy.extensions.telnet.TelnetConsole": None,
+}
 
 LOG_LEVEL = _settings.log_level
 STATS_DUMP = False

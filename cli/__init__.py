@@ -24,6 +24,7 @@ from cli import (
     findings,
     outlets,
     texts,
+    workers,
 )
 
 
@@ -46,6 +47,8 @@ for command in (
     outlets.outlets,
     alerts.alerts,
     crawling.run,
+    workers.worker,
+    workers.workers,
     dashboard.serve,
     dashboard.people,
     doctor.doctor,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -14,11 +14,13 @@ from rich.text import Text
 
 from cli.dashboard import COMMAND, dashboard
 from cli.findings import print_found
-from cli.inputs import catalogue, json_option, spiders_to_crawl
+from cli.inputs import catalogue, json_option, reading_database, spiders_to_crawl
 from cli.output import mention, print_json, say, stdout
+from cli.workers import refuse_half_shared
 
 if TYPE_CHECKING:
     from crawler.run import OutletReport
+    from crawler.spider import OutletSpider
 
 COLUMNS = ("links", "new", "fetched", "gated", "findings", "errors")
 MANY = 30  # outlets; of more, not each has a row
@@ -30,23 +32,24 @@ DELIVERY_SECONDS = 15
 @click.option("--outlet", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many articles per outlet.")
 @click.option("--check", is_flag=True, help="Ask the spare sources, too, what the daily ones miss.")
+@click.option("--run", "run_name", hidden=True, help="Go on with the crawl of this name.")
 @json_option
-def crawl(names: tuple[str, ...], limit: int | None, check: bool, as_json: bool) -> None:
+def crawl(
+    names: tuple[str, ...], limit: int | None, check: bool, run_name: str | None, as_json: bool
+) -> None:
     """Crawl the outlets now, once.
 
     Example: pantau crawl --outlet nusabali --limit 50
     """
-    from crawler.run import crawl as crawl_now
-    from crawler.shared import shared
+    import settings
     from storage import findings
-    from storage.database import reading
 
     spiders = spiders_to_crawl(names)
+    crawl_now = _by_workers if settings.load().queue else _here
     with _progress(len(spiders)) as progress:
-        reports = crawl_now(spiders, limit=limit, check=check, progress=progress)
-    with reading(shared().engine) as session:
+        reports = crawl_now(spiders, limit=limit, check=check, progress=progress, run=run_name)
+    with reading_database() as session:
         found = [findings.get(session, id_) for report in reports for id_ in report.found]
-    shared().close()
     if as_json:
         print_json(
             {
@@ -65,6 +68,23 @@ def crawl(names: tuple[str, ...], limit: int | None, check: bool, as_json: bool)
         raise SystemExit(
             say(f"{len(failed)} of {len(reports)} outlets had errors or were stopped.")
         )
+
+
+def _here(spiders: Sequence[type["OutletSpider"]], **how: Any) -> list["OutletReport"]:
+    from crawler.run import crawl
+    from crawler.shared import shared
+
+    try:
+        return crawl(spiders, **how)
+    finally:
+        shared().close()
+
+
+def _by_workers(spiders: Sequence[type["OutletSpider"]], **how: Any) -> list["OutletReport"]:
+    from scheduler.sharing import crawl
+
+    refuse_half_shared()
+    return crawl(spiders, **how)
 
 
 @click.command()
@@ -98,6 +118,7 @@ def run(now: bool, as_json: bool) -> None:
         current.lease_seconds,
         watch,
         [(WATCH_SECONDS, watch.look), (DELIVERY_SECONDS, partial(run_once, engine, current))],
+        names_runs=current.queue,
     )
 
     def waiting() -> None:

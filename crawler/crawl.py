@@ -6,6 +6,7 @@ fetched; its outcome is committed; only then is its URL settled in the seen-set.
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 import zlib
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,7 +26,7 @@ from crawler.web.errors import in_words
 from extract.link import Link
 from storage import crawls, findings, leases, links
 from storage.coverage import CHECK
-from storage.crawls import Counts
+from storage.crawls import Counts, DoneError
 from storage.database import reading
 from storage.links import Discovery, Outcome
 from storage.models import SeenIn, State
@@ -42,11 +43,13 @@ STORE_SECONDS = 1.0
 MAX_FAILURES_IN_A_ROW = 10
 CHECK_EVERY = timedelta(days=7)
 TAKEN = "being fetched for another outlet"
+# of a lease, before its end, in which nothing is asked any more: the machines' clocks differ
+MARGIN = 1 / 6
 LAST = "last "  # so begins the name of a holder that a daily crawl waits for
 
 
 class OutletBusyError(Exception):
-    """Another process crawls the outlet."""
+    """Another process crawls the outlet, or has just done so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,11 @@ class OutletCrawl:
     `backfill_id`, which comes after the daily one.
 
     `counts` is its report so far. `stop` is called when it must not go on (the lease is lost, the
-    outlet does not answer any more), with the reason."""
+    outlet does not answer any more), with the reason.
+
+    One that is `sliced` is a part of a longer one: it goes on with what its run has of the outlet,
+    waits for nobody, and when it `gives_way` or `is_cut` its run is not done with the outlet. What
+    it goes on with had `fetched_before` so many pages."""
 
     def __init__(
         self,
@@ -73,6 +80,8 @@ class OutletCrawl:
         run: str,
         stop: Callable[[str], None],
         backfill_id: int | None = None,
+        *,
+        sliced: bool = False,
     ) -> None:
         self.shared = shared
         self.name = name
@@ -80,6 +89,10 @@ class OutletCrawl:
         self.counts = Counts()
         self.found: list[int] = []
         self.backfill_id = backfill_id
+        self.sliced = sliced
+        self.gives_way = False
+        self.is_cut = False
+        self.fetched_before = 0
         self._stop = stop
         self._me = (LAST if backfill_id else "") + secrets.token_hex(8)
         self._waiting: list[Outcome] = []
@@ -88,6 +101,8 @@ class OutletCrawl:
         self._flushing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._leasing: asyncio.Future[bool] | None = None
+        self._ours_until = -math.inf
+        self._is_lost = False
         self._id: int | None = None
         self._quiet = False
 
@@ -95,14 +110,21 @@ class OutletCrawl:
 
     async def begin(self) -> None:
         """Take the outlet's lease, waiting for one whose holder may have died to end, and for a
-        backfill to give way. A backfill waits until it gets it.
+        backfill to give way. A backfill waits until it gets it; what is sliced comes back later.
 
         Raises OutletBusyError."""
         await self._wait_for_lease()
         # the news of an outlet's first crawl is old, too
         begun = await self.look_up(crawls.first_begun, self.name)
         self._quiet = begun is None or self.backfill_id is not None
-        self._id = await self.store(crawls.begin, self.run, self.name, _now(), self.backfill_id)
+        begin = crawls.resume if self.sliced else _begin
+        try:
+            self._id, self.counts = await self.store(
+                begin, self.run, self.name, _now(), self.backfill_id
+            )
+        except DoneError as problem:
+            raise OutletBusyError(str(problem)) from None
+        self.fetched_before = self.counts.fetched
         self._tasks = [
             asyncio.create_task(self._keep_lease()),
             asyncio.create_task(self._flush_now_and_then()),
@@ -114,12 +136,16 @@ class OutletCrawl:
 
     async def give_way(self) -> None:
         """Let the daily crawl go first, and come back when it is done. No page may be under way."""
+        if self.sliced:
+            self.gives_way = True  # whoever sees it ends this crawl
+            await asyncio.Event().wait()
         keeping = self._tasks.pop(0)
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
         if self._leasing:
             await asyncio.gather(self._leasing, return_exceptions=True)
         await self.flush()
+        self._ours_until = -math.inf
         await self.store(leases.lend, self._lease_name, self._me, _now())
         await self._wait_for_lease()
         self._tasks.insert(0, asyncio.create_task(self._keep_lease()))
@@ -130,12 +156,20 @@ class OutletCrawl:
         while not await self._lease():
             if self.backfill_id is None:
                 holder = await self.look_up(leases.holder, self._lease_name, _now())
-                if holder and holder.startswith(LAST):  # it is soon done, or gives way
+                yields = bool(holder and holder.startswith(LAST))  # it is soon done, or gives way
+                if yields:
                     deadline = time.monotonic() + patience
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or (self.sliced and not yields):
                     raise OutletBusyError(f"{self.name} is being crawled by another process")
                 await self.store(leases.want, self._lease_name, _now())
+            elif self.sliced:
+                raise OutletBusyError(f"{self.name} is being crawled by another process")
             await asyncio.sleep(min(1.0, self.shared.settings.lease_seconds / 4))
+
+    def may_ask(self) -> bool:
+        """Whether the outlet is this crawl's for sure, so that something may be asked of it: this
+        process knows it by itself, whatever it cannot reach, and however long it was stopped."""
+        return _uptime() < self._ours_until
 
     async def end(self) -> None:
         """Store what is still to be stored and give the lease back."""
@@ -154,7 +188,10 @@ class OutletCrawl:
             await self.flush()
         except SQLAlchemyError as problem:  # what is not stored stays pending
             self.failed(f"the database: {in_words(problem)}")
-        await self.store(crawls.finish, self._id, self.counts, _now())
+        if not (self.sliced and (self.is_cut or self.gives_way or self._is_lost)):
+            await self.store(crawls.finish, self._id, self.counts, _now())
+        elif not self._is_lost:
+            await self.store(crawls.leave, self._id, self.counts)
         await self.store(leases.release, self._lease_name, self._me)
 
     @property
@@ -163,6 +200,7 @@ class OutletCrawl:
 
     async def _lease(self) -> bool:
         seconds = self.shared.settings.lease_seconds
+        asked = _uptime()
         self._leasing = asyncio.ensure_future(
             self.store(
                 leases.acquire,
@@ -173,22 +211,22 @@ class OutletCrawl:
                 last=self.backfill_id is not None,
             )
         )
-        return await asyncio.shield(self._leasing)
+        held = await asyncio.shield(self._leasing)
+        self._ours_until = asked + seconds * (1 - MARGIN) if held else -math.inf
+        return held
 
     async def _keep_lease(self) -> None:
         seconds = self.shared.settings.lease_seconds
-        ours_until = time.monotonic() + seconds
+        pause = seconds / 3
         while True:
-            await asyncio.sleep(seconds / 3)
-            asked = time.monotonic()
+            await asyncio.sleep(pause)
             try:
-                held = await self._lease()
+                held, pause = await self._lease(), seconds / 3
             except SQLAlchemyError:
                 logger.exception("the lease of %s could not be renewed; trying again", self.name)
-                held = asked < ours_until
-            else:
-                ours_until = asked + seconds
+                held, pause = self.may_ask(), seconds / 30
             if not held:
+                self._is_lost = True
                 self._stop("its lease is lost: another process may be crawling it")
                 return
 
@@ -397,5 +435,14 @@ class OutletCrawl:
         return await asyncio.to_thread(run)
 
 
+def _begin(*which: Any) -> tuple[int, Counts]:
+    return crawls.begin(*which), Counts()
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _uptime() -> float:
+    """Seconds by a clock that nobody sets, and that goes on while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+# Scrapy would load it late, and it looks through the stack and all modules then: 0.2 s
+from scrapy.core.downloader import contextfactory  # noqa: F401
 from scrapy.crawler import AsyncCrawlerRunner, Crawler
 from scrapy.settings import Settings
 from scrapy.utils.reactor import install_reactor
@@ -29,7 +31,8 @@ DNS_CACHE = 10_000  # names
 class OutletReport:
     """What one outlet's crawl gave, as it stands: `state` is "waiting", "running", "done", "paused"
     (it is left alone) or, where the crawl was ended early, "stopped"; `found` are the ids of its
-    new findings, `trip` is how far a backfill has come."""
+    new findings, `trip` is how far a backfill has come. Where it `is_cut`, the rest of it is to be
+    done later."""
 
     outlet: str
     counts: Counts = field(default_factory=Counts)
@@ -37,6 +40,7 @@ class OutletReport:
     state: str = "waiting"
     found: list[int] = field(default_factory=list)
     trip: Trip | None = None
+    is_cut: bool = False
 
 
 def crawl(
@@ -47,10 +51,14 @@ def crawl(
     backfill: int | None = None,
     delay: float | None = None,
     progress: Callable[[Sequence[OutletReport]], None] | None = None,
+    run: str | None = None,
+    is_over: Callable[[], bool] | None = None,
 ) -> list[OutletReport]:
     """Crawl the outlets of `spiders`, `PANTAU_PARALLEL_OUTLETS` at a time; once per process. With
     `check`, their spare sources are asked, too; with the id of a `backfill`, that one is gone on
-    with, at most one request in `delay` seconds where that is slower than every day.
+    with, at most one request in `delay` seconds where that is slower than every day. The crawls are
+    stored as those of `run`. With `is_over`, which is asked about once a second, this is a slice of
+    a longer crawl: where it is cut short, its run is not done with the outlet.
 
     `progress` is called about twice a second. SIGINT and SIGTERM end it early and cleanly: pages
     being fetched are finished, the rest stays pending. Raises DatabaseError and
@@ -63,27 +71,40 @@ def crawl(
     # Scrapy's own process would install TWISTED_DNS_RESOLVER; its runner does not
     PublicResolver(reactor, DNS_CACHE).install_on_reactor()
     reports = [OutletReport(spider.name) for spider in spiders]
-    arguments = {"limit": limit or 0, "check": "1" if check else "", "backfill": backfill or 0}
-    run = _Run(spiders, reports, arguments, delay or 0)
+    arguments = {
+        "limit": limit or 0,
+        "check": "1" if check else "",
+        "backfill": backfill or 0,
+        "run": run or name_of_run(),
+        "sliced": "1" if is_over else "",
+    }
+    work = _Run(spiders, reports, arguments, delay or 0)
 
     async def main() -> None:
-        watcher = asyncio.create_task(_watch(reports, progress)) if progress else None
+        beside = [asyncio.create_task(_watch(reports, progress))] if progress else []
+        if is_over:
+            beside.append(asyncio.create_task(work.stop_when(is_over)))
         try:
-            await run.all()
+            await work.all()
         finally:
-            if watcher:
-                watcher.cancel()
+            for task in beside:
+                task.cancel()
             reactor.stop()
 
     loop = asyncio.get_event_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, run.stop)
+        loop.add_signal_handler(name, work.stop)
     task = loop.create_task(main())
     reactor.run(installSignalHandlers=False)
     task.result()
     if progress:
         progress(reports)
     return reports
+
+
+def name_of_run(moment: datetime | None = None) -> str:
+    """What the crawls that begin together are called that begin, or are due, at `moment`."""
+    return f"{(moment or datetime.now(UTC)).astimezone(UTC):%Y%m%dT%H%M%S}"
 
 
 class _Run:
@@ -107,7 +128,6 @@ class _Run:
         self._runner = AsyncCrawlerRunner(scrapy_settings)
         self._jobs = list(zip(spiders, reports, strict=True))
         self._arguments = arguments
-        self._name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
         self._places = asyncio.Semaphore(settings.load().parallel_outlets)
         self._stopping = False
 
@@ -124,16 +144,20 @@ class _Run:
             began = time.monotonic()
             report.state = "running"
             # for the log; each outlet's is a task of its own, and so has a context of its own
-            bind_contextvars(crawl=self._name, outlet=spider.name)
+            bind_contextvars(crawl=self._arguments["run"], outlet=spider.name)
             if backfill := self._arguments["backfill"]:
                 bind_contextvars(backfill=backfill)
             crawler = self._runner.create_crawler(spider)
-            task = self._runner.crawl(crawler, run=self._name, **self._arguments)
+            task = self._runner.crawl(crawler, **self._arguments)
             stopping = None
             while not task.done():
                 await asyncio.wait([task], timeout=0.4)
                 # Scrapy forgets a stop that comes while its engine is only starting
-                if self._stopping and not stopping and _is_running(crawler):
+                outlet_crawl = getattr(crawler.spider, "crawl", None)
+                wanted = self._stopping or (outlet_crawl and outlet_crawl.gives_way)
+                if wanted and not stopping and _is_running(crawler):
+                    if outlet_crawl:
+                        outlet_crawl.is_cut = True
                     stopping = asyncio.create_task(crawler.stop_async())
                 _update(report, crawler)
                 report.seconds = time.monotonic() - began
@@ -142,6 +166,11 @@ class _Run:
 
     def stop(self) -> None:
         self._stopping = True
+
+    async def stop_when(self, is_over: Callable[[], bool]) -> None:
+        while not await asyncio.to_thread(is_over):  # noqa: ASYNC110 (it knows no event)
+            await asyncio.sleep(1)
+        self.stop()
 
 
 def _is_paused(outlet: str) -> bool:
@@ -167,6 +196,7 @@ def _update(report: OutletReport, crawler: Crawler) -> None:
     if outlet_crawl:
         report.counts = outlet_crawl.counts
         report.found = outlet_crawl.found
+        report.is_cut = outlet_crawl.is_cut
     journey = getattr(crawler.spider, "journey", None)
     if journey:
         report.trip = journey.trip()

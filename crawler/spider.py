@@ -42,7 +42,8 @@ class OutletSpider(scrapy.Spider):
     `sources`; nothing else is needed. `spare` sources, in order, stand in for one that fails, and
     once a week they are asked what the others missed; those of `past` serve backfills only. `run`
     groups the crawls that were started together, `limit` is the most articles to fetch, `check`
-    asks the spare sources now; with `backfill` it is a backfill's crawl, not the daily one.
+    asks the spare sources now; with `backfill` it is a backfill's crawl, not the daily one; what is
+    `sliced` is a part of a longer one.
     """
 
     allowed_domains: ClassVar[list[str]]
@@ -67,12 +68,14 @@ class OutletSpider(scrapy.Spider):
         limit: str | int = 0,
         check: str = "",
         backfill: str | int = 0,
+        sliced: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.limit = int(limit)
         self.check = bool(check)
         self.backfill = int(backfill)
+        self.sliced = bool(sliced)
         self._closing: asyncio.Future[None] | None = None
         self._is_over = False
         self._stand_in: Source | None = None
@@ -81,7 +84,9 @@ class OutletSpider(scrapy.Spider):
         self.run = run or f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
 
     async def start(self) -> AsyncIterator[scrapy.Request]:
-        self.crawl = OutletCrawl(shared(), self.name, self.run, self._stop, self.backfill or None)
+        self.crawl = OutletCrawl(
+            shared(), self.name, self.run, self._stop, self.backfill or None, sliced=self.sliced
+        )
         if self.backfill:
             self.journey = OutletBackfill(self, self.backfill)
             async for request in self.journey.requests():
@@ -164,6 +169,7 @@ class OutletSpider(scrapy.Spider):
         """Requests for what is pending and was not asked for in this crawl yet, up to its limit;
         ends when the pages have been examined."""
         limit = self.limit or self.crawl.shared.settings.max_articles
+        limit = max(0, limit - self.crawl.fetched_before)
         pending = [x for x in await self.crawl.pending(limit) if x.url not in self._asked]
         pending = pending[: limit - len(self._asked)]
         for start in range(0, len(pending), CLAIM_BATCH):

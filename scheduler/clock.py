@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+DAILY = "daily "  # with the time it is due: the lease of a slot
+
 
 class Watcher(Protocol):
     """Who is told of each daily crawl; see `scheduler.watch.Watch`. It may take its time."""
@@ -47,8 +49,9 @@ class DailyCrawl:
 
     `command` is run as a process of its own, which says itself what it does; SIGTERM is passed on
     to it, and its end awaited. A slot whose scheduler died is taken over after `lease_seconds`.
-    `watcher` hears of each crawl; what is to be done `regularly` is done every so many seconds,
-    beside the crawls, but never twice at the same time."""
+    Where it `names_runs`, the command is given the name of the slot's run, so that who takes a slot
+    over goes on with it. `watcher` hears of each crawl; what is to be done `regularly` is done
+    every so many seconds, beside the crawls, but never twice at the same time."""
 
     def __init__(
         self,
@@ -59,6 +62,8 @@ class DailyCrawl:
         lease_seconds: float = 60,
         watcher: Watcher | None = None,
         regularly: Sequence[tuple[int, Callable[[], object]]] = (),
+        *,
+        names_runs: bool = False,
     ) -> None:
         self._engine = engine
         self._command = command
@@ -67,6 +72,7 @@ class DailyCrawl:
         self._lease_seconds = lease_seconds
         self._watcher = watcher
         self._regularly = regularly
+        self._names_runs = names_runs
         self._me = secrets.token_hex(8)
         self._running = asyncio.Lock()
         self._stopped = asyncio.Event()
@@ -124,13 +130,16 @@ class DailyCrawl:
                 await self._crawl(slot)
 
     def _slot(self) -> str:
-        return f"daily {last_due(_now(), self._at, self._zone).isoformat()}"
+        return f"{DAILY}{last_due(_now(), self._at, self._zone).isoformat()}"
 
     async def _crawl(self, slot: str | None) -> None:
         if self._stopped.is_set():
             return
         began = _now()
-        self._process = await asyncio.create_subprocess_exec(*self._command, start_new_session=True)
+        run = ["--run", _run_of(slot)] if slot and self._names_runs else []
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, *run, start_new_session=True
+        )
         begun = asyncio.create_task(self._do(self._watcher.begun)) if self._watcher else None
         while self._process.returncode is None:
             try:
@@ -177,6 +186,12 @@ class DailyCrawl:
                 return function(session, *args)
 
         return await asyncio.to_thread(run)
+
+
+def _run_of(slot: str) -> str:
+    """What the crawls of a slot are called, whoever begins them."""
+    due = datetime.fromisoformat(slot.removeprefix(DAILY))
+    return f"{due.astimezone(UTC):%Y%m%dT%H%M%S}"
 
 
 def _now() -> datetime:

@@ -1,14 +1,14 @@
 """Crawls: how far each source was read, and what each outlet's crawl gave."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.links import MAX_URL, upsert
-from storage.models import Crawl, Lease, Link, Source, State, Validator
+from storage.models import Crawl, Finding, Lease, Link, Source, State, Validator
 
 LEASE = "crawl "  # with the outlet's name: the lease of the process that crawls it
 
@@ -32,6 +32,10 @@ class Counts:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 
+class DoneError(Exception):
+    """The run is done with the outlet."""
+
+
 def begin(
     session: Session, run: str, outlet: str, now: datetime, backfill_id: int | None = None
 ) -> int:
@@ -42,12 +46,38 @@ def begin(
     return crawl.id
 
 
+def resume(
+    session: Session, run: str, outlet: str, now: datetime, backfill_id: int | None = None
+) -> tuple[int, Counts]:
+    """Go on with the crawl of `outlet` in `run` where it was left; gives its id and its counts so
+    far. One that has not begun, begins. Raises DoneError where it came to its end."""
+    same = Crawl.backfill_id.is_not_distinct_from(backfill_id)
+    known = session.scalar(
+        select(Crawl).where(Crawl.run == run, Crawl.outlet == outlet, same).limit(1)
+    )
+    if known is None:
+        return begin(session, run, outlet, now, backfill_id), Counts()
+    if known.finished:
+        raise DoneError(f"{outlet} has been crawled")
+    return known.id, counts(known)
+
+
 def finish(session: Session, crawl_id: int, counts: Counts, now: datetime) -> None:
-    """Note what a crawl gave."""
+    """Note what a crawl gave, at its end."""
+    leave(session, crawl_id, counts)
+    session.get_one(Crawl, crawl_id).finished = now
+
+
+def leave(session: Session, crawl_id: int, counts: Counts) -> None:
+    """Note what a crawl gave so far; it is to be gone on with."""
     crawl = session.get_one(Crawl, crawl_id)
-    crawl.finished = now
     for name, value in asdict(counts).items():
         setattr(crawl, name, value)
+
+
+def counts(crawl: Crawl) -> Counts:
+    """What a crawl gave."""
+    return Counts(**{field.name: getattr(crawl, field.name) for field in fields(Counts)})
 
 
 def last_finished(session: Session) -> datetime | None:
@@ -125,6 +155,25 @@ def of_run(session: Session, run: str) -> Sequence[Crawl]:
     return session.scalars(select(Crawl).where(Crawl.run == run).order_by(Crawl.outlet)).all()
 
 
+def found(session: Session, run: str) -> list[tuple[str, int]]:
+    """The findings that the crawls of `run` have brought so far: their outlets and ids."""
+    until = func.coalesce(Crawl.finished, Finding.found)
+    query = (
+        select(Finding.outlet, Finding.id)
+        .join(Crawl, Crawl.outlet == Finding.outlet)
+        .where(Crawl.run == run, Finding.found.between(Crawl.started, until))
+    )
+    return [(outlet, id_) for outlet, id_ in session.execute(query.order_by(Finding.id))]
+
+
+def held(session: Session, now: datetime) -> set[str]:
+    """The outlets that some process holds the lease of."""
+    names = select(Lease.name).where(
+        Lease.name.startswith(LEASE), Lease.expires >= now, ~Lease.done
+    )
+    return {name.removeprefix(LEASE) for name in session.scalars(names)}
+
+
 def of_outlet(session: Session, outlet: str, limit: int) -> Sequence[Crawl]:
     """The latest crawls of `outlet`, the newest first."""
     query = select(Crawl).where(Crawl.outlet == outlet).order_by(Crawl.started.desc())
@@ -144,13 +193,9 @@ class Going:
 
 def under_way(session: Session, now: datetime) -> list[Going]:
     """The crawls whose processes hold their outlets' leases, the oldest first."""
-    held = select(func.substr(Lease.name, len(LEASE) + 1)).where(
-        Lease.name.startswith(LEASE), Lease.expires >= now, ~Lease.done
-    )
-    names = [*session.scalars(held)]
     latest = (
         select(func.max(Crawl.id))
-        .where(Crawl.outlet.in_(names), Crawl.finished.is_(None))
+        .where(Crawl.outlet.in_(held(session, now)), Crawl.finished.is_(None))
         .group_by(Crawl.outlet)
     )
     crawls = session.scalars(

@@ -13,7 +13,15 @@ from storage.errors import DatabaseError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 60
-CONNECT_SECONDS = 10
+# a network that swallows packets is an error within half a minute, not a wait for ever; in seconds,
+# but for the last
+PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 
 
 def open_database(url: str) -> Engine:
@@ -66,7 +74,7 @@ def _postgresql(url: URL) -> Engine:
         pool_pre_ping=True,
         pool_timeout=BUSY_SECONDS,
         connect_args={
-            "connect_timeout": url.query.get("connect_timeout", CONNECT_SECONDS),
+            **{name: url.query.get(name, value) for name, value in PATIENCE.items()},
             # a prepared statement has one plan, whether it asks for what is rare or common
             "prepare_threshold": None,
         },

@@ -1,4 +1,9 @@
-"""Downloading over HTTP, with a limit that Scrapy and Twisted lack: the length of a header."""
+"""Downloading over HTTP, with two limits that Scrapy and Twisted lack: the length of a header, and
+the end of the crawl's lease."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from scrapy.core.downloader.handlers.http11 import (
     HTTP11DownloadHandler,
@@ -6,30 +11,46 @@ from scrapy.core.downloader.handlers.http11 import (
     _LenientHTTP11ClientProtocol,
 )
 from scrapy.crawler import Crawler
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 from twisted.web._newclient import HEADER, STATUS, ParseError, Request
 from twisted.web.iweb import IResponse
 
+from crawler.web.errors import LeaseOverError
+
 MAX_HEADER_BYTES = 256 * 1024
 
 
 class Http(HTTP11DownloadHandler):
-    """Scrapy's handler; an answer whose header does not end within 256 KB is given up.
+    """Scrapy's handler; an answer whose header does not end within 256 KB is given up, and no
+    request leaves when the outlet may be another process's.
 
-    Without it a server that sends header lines for ever fills the memory: a line has a limit, and
-    a body, but not the number of lines."""
+    Without the first a server that sends header lines for ever fills the memory: a line has a
+    limit, and a body, but not the number of lines. The second is asked where the connection stands
+    and the request is written: it may have waited long for its turn, and the process been stopped
+    in the meantime."""
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self._pool._factory = _Factory
+        self._crawler = crawler
+        self._pool._factory = partial(_Factory, self._may_ask)  # type: ignore[assignment]
+
+    def _may_ask(self) -> bool:
+        crawl = getattr(self._crawler.spider, "crawl", None)  # none in `scrapy shell`
+        return crawl is None or crawl.may_ask()
 
 
 class _Protocol(_LenientHTTP11ClientProtocol):
     _header_bytes = 0
 
+    def __init__(self, may_ask: Callable[[], bool], *args: Any) -> None:
+        super().__init__(*args)  # type: ignore[no-untyped-call]
+        self._may_ask = may_ask
+
     def request(self, request: Request) -> Deferred[IResponse]:
+        if not self._may_ask():
+            return fail(LeaseOverError("its lease is lost: another process may be crawling it"))
         self._header_bytes = 0
         return super().request(request)
 
@@ -43,5 +64,9 @@ class _Protocol(_LenientHTTP11ClientProtocol):
 
 
 class _Factory(_LenientHTTP11ClientFactory):
+    def __init__(self, may_ask: Callable[[], bool], *args: Any) -> None:
+        super().__init__(*args)  # type: ignore[no-untyped-call]
+        self._may_ask = may_ask
+
     def buildProtocol(self, addr: IAddress | None) -> _Protocol:  # noqa: N802 (Twisted's name)
-        return _Protocol(self._quiescentCallback)  # type: ignore[no-untyped-call]
+        return _Protocol(self._may_ask, self._quiescentCallback)

@@ -25,6 +25,10 @@ class UnreachableError(IgnoreRequest):
     """The outlet does not answer, so that nothing may be asked of it."""
 
 
+class LeaseOverError(UnreachableError):
+    """The outlet may be another process's by now, so that this one may ask nothing of it."""
+
+
 class ForbiddenError(IgnoreRequest):
     """The outlet, or our own rules, do not want this address to be fetched."""
 

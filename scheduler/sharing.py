@@ -1,0 +1,217 @@
+"""Crawls that are done by workers: what is owed is offered to them by way of the queue, again and
+again, until the database says that it is done.
+
+It does not matter what becomes of an offer: lost with Redis, or with the worker that took it, it is
+made again as soon as nobody holds the outlet's lease. Nor does it matter what becomes of this
+process: another that goes on with its run finds what is done in the database.
+"""
+
+import logging
+import signal
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from threading import Event
+
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+import settings
+from crawler.past.journey import Trip
+from crawler.run import OutletReport, name_of_run
+from crawler.spider import OutletSpider
+from storage import backfills, crawls, queue, states
+from storage.crawls import Counts
+from storage.database import open_database, reading
+from storage.models import Backfill, Crawl
+from storage.queue import Unit
+from storage.valkey import open_redis
+
+logger = logging.getLogger(__name__)
+
+MOST_TRIES = 5  # at an outlet whose process dies each time
+LOOKS = 12  # at what is done, in the length of a lease
+LOOK_SHARE = 20  # a look is made at most this share of the time: many outlets take long
+DIED = f"the process that crawled it died {MOST_TRIES} times, see pantau.log"
+
+Progress = Callable[[Sequence[OutletReport]], None]
+
+
+def crawl(
+    spiders: Sequence[type[OutletSpider]],
+    *,
+    limit: int | None = None,
+    check: bool = False,
+    backfill: int | None = None,
+    delay: float | None = None,
+    progress: Progress | None = None,
+    run: str | None = None,
+) -> list[OutletReport]:
+    """As `crawler.run.crawl`, done by workers: what `run` has done already is not done again.
+
+    SIGINT and SIGTERM withdraw what waits, and end cleanly what is under way. Where the database or
+    Redis goes away, it waits. Raises DatabaseError and RedisUnavailableError before anything is
+    offered."""
+    current = settings.load()
+    run = run or name_of_run() + (f"b{backfill}" if backfill else "")
+    units = [
+        Unit(run, spider.name, backfill or 0, limit or 0, check, delay or 0.0) for spider in spiders
+    ]
+    engine = open_database(current.database)
+    try:
+        with open_redis(current.redis_url, current.home) as redis:
+            return _Round(engine, redis, units, run, current, progress).until_done()
+    finally:
+        engine.dispose()
+
+
+class _Round:
+    """What is shared out between the beginning of a crawl and its end."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        redis: Redis,
+        units: Sequence[Unit],
+        run: str,
+        current: settings.Settings,
+        progress: Progress | None,
+    ) -> None:
+        self._engine = engine
+        self._redis = redis
+        self._run = run
+        self._units = {unit.outlet: unit for unit in units}
+        self._reports = {unit.outlet: OutletReport(unit.outlet) for unit in units}
+        self._progress = progress
+        self._pause = current.lease_seconds / LOOKS
+        self._slice_seconds = current.slice_seconds
+        self._noticed: dict[str, float] = {}  # when somebody last was at an outlet, or it waited
+        self._stopping = Event()
+
+    def until_done(self) -> list[OutletReport]:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: self._stopping.set())
+        self._insist(lambda: queue.welcome(self._redis, self._run))
+        while not self._is_done() and not self._stopping.is_set():
+            began = time.monotonic()
+            self._look()
+            if not self._is_done():
+                took = time.monotonic() - began
+                self._stopping.wait(max(self._pause, LOOK_SHARE * took))
+        if not self._is_done():
+            self._withdraw()
+        self._name_findings()
+        if self._progress:
+            self._progress([*self._reports.values()])
+        return [*self._reports.values()]
+
+    def _name_findings(self) -> None:
+        with reading(self._engine) as session:
+            for outlet, id_ in crawls.found(session, self._run):
+                if report := self._reports.get(outlet):
+                    report.found.append(id_)
+
+    def _is_done(self) -> bool:
+        return all(r.state not in ("waiting", "running") for r in self._reports.values())
+
+    def _look(self) -> None:
+        """See what is done, and offer what nobody is at."""
+        try:
+            held = self._see()
+            held |= queue.taken(self._redis, self._run)
+            waiting = queue.waiting(self._redis, self._run)
+            tries = queue.tries(self._redis, self._run)
+            now = time.monotonic()
+            for outlet in held | waiting:
+                self._noticed[outlet] = now
+            for outlet, report in self._reports.items():
+                if report.state not in ("waiting", "running") or outlet in held | waiting:
+                    continue
+                # between the queue and what tells of it a worker needs a moment
+                if now - self._noticed.get(outlet, -self._grace) < self._grace:
+                    continue
+                if tries.get(outlet, 0) >= MOST_TRIES:
+                    self._give_up(report)
+                else:
+                    queue.offer(self._redis, [self._units[outlet]], self._slice_seconds)
+                    self._noticed[outlet] = now
+        except (SQLAlchemyError, RedisError):
+            logger.exception("what is done could not be seen; trying again")
+        if self._progress:
+            self._progress([*self._reports.values()])
+
+    @property
+    def _grace(self) -> float:
+        return 2 * self._pause
+
+    def _see(self) -> set[str]:
+        """Bring the reports up to date; gives the outlets that some process is at."""
+        now = datetime.now(UTC)
+        with reading(self._engine) as session:
+            held = crawls.held(session, now)
+            paused = states.paused(session)
+            for row in crawls.of_run(session, self._run):
+                if report := self._reports.get(row.outlet):
+                    self._bring_up_to_date(session, report, row, now)
+        for report in self._reports.values():
+            if report.state == "waiting" and report.outlet in paused:
+                report.state, report.counts = "paused", Counts(note="it is paused")
+        return held
+
+    def _bring_up_to_date(
+        self, session: Session, report: OutletReport, row: Crawl, now: datetime
+    ) -> None:
+        if report.state == "done":
+            return
+        report.counts = crawls.counts(row)
+        report.seconds = ((row.finished or now) - row.started).total_seconds()
+        report.state = "done" if row.finished else "running"
+        unit = self._units[report.outlet]
+        if row.finished and unit.backfill:
+            backfill = session.get_one(Backfill, unit.backfill)
+            fetched = backfills.fetched(session, unit.backfill, report.outlet)
+            spent = backfill.max_pages is not None and fetched >= backfill.max_pages
+            report.trip = Trip(0, report.counts.fetched, spent, None)
+
+    def _give_up(self, report: OutletReport) -> None:
+        """Note that an outlet cannot be crawled: whoever tries it dies."""
+        counts = Counts(errors=1, note=DIED)
+        backfill = self._units[report.outlet].backfill or None
+        now = datetime.now(UTC)
+        with Session(self._engine) as session, session.begin():
+            id_, _ = crawls.resume(session, self._run, report.outlet, now, backfill)
+            crawls.finish(session, id_, counts, now)
+        report.state, report.counts = "stopped", counts
+
+    def _withdraw(self) -> None:
+        """Have nothing more begun, and wait for what is under way to end."""
+        self._insist(lambda: queue.withdraw(self._redis, self._run))
+        deadline = time.monotonic() + 2 * LOOKS * self._pause
+        while time.monotonic() < deadline:
+            try:
+                held = self._see()
+            except SQLAlchemyError:
+                logger.exception("what is under way could not be seen; trying again")
+            else:
+                if not any(
+                    r.state == "running" and r.outlet in held for r in self._reports.values()
+                ):
+                    break
+            time.sleep(min(1.0, self._pause))
+        for report in self._reports.values():
+            if report.state == "running":
+                report.state = "stopped"
+
+    def _insist(self, ask: Callable[[], object]) -> None:
+        """Ask Redis until it answers."""
+        while True:
+            try:
+                ask()
+            except RedisError:
+                logger.exception("Redis does not answer; trying again")
+                time.sleep(self._pause)
+            else:
+                return

@@ -1,0 +1,190 @@
+"""`pantau worker`: takes outlets from the queue and crawls each in a fresh process of its own.
+
+The process that is started imports what is expensive, and nothing more: it has no connection, no
+thread and no reactor. RQ's processes are forked from it, one for each place; each takes a unit at a
+time from the queue, and forks the process that does it.
+"""
+
+import logging
+import os
+import signal
+import time
+from contextlib import suppress
+from importlib import import_module
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from redis import ConnectionPool, Redis
+from redis.exceptions import RedisError
+from rq import Worker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.worker_pool import WorkerPool
+from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import bind_contextvars
+
+import settings
+from extract.gate import passes
+from extract.lexicon import load, use
+from storage import queue
+from storage.errors import DatabaseError, RedisUnavailableError
+from storage.queue import Unit
+from storage.valkey import open_redis
+
+logger = logging.getLogger(__name__)
+
+PLACES_PER_CORE = 8  # an outlet's crawl mostly waits: for its site's answers, and between them
+MOST_PLACES = 64
+BEATS = 12  # signs of life in the length of a lease
+WORKER_SECONDS = 20  # so long RQ waits for work, and 15 s more: then it looks around
+MAINTENANCE_SECONDS = 300
+AGAIN_SECONDS = 5  # before more is taken where the database or Redis was not there
+PREPARED = ("crawler.run", "crawler.shared", "extract.read")
+BACKFILL_SECONDS = 30  # a backfill's slice has at least so long before daily work takes its place
+
+
+def work(places: int = 0, *, burst: bool = False) -> None:
+    """Take outlets from the queue, `places` at a time (0: by the number of cores), until SIGINT or
+    SIGTERM: then those under way are ended cleanly; the second time, at once. With `burst`, until
+    the queue is empty. Raises DatabaseError, RedisUnavailableError and SettingsError."""
+    current = settings.load()
+    places = places or min(MOST_PLACES, PLACES_PER_CORE * (os.cpu_count() or 1))
+    with open_redis(current.redis_url, current.home) as redis:
+        _prepare()
+        pool = _Pool([each.name for each in queue.queues(redis)], redis, num_workers=places)
+        redis.connection_pool.disconnect()  # none goes through a fork
+        pool.start(burst=burst, logging_level="WARNING")
+
+
+def _prepare() -> None:
+    """Import and load what every unit needs, so that none has to."""
+    from crawler.outlets.catalogue import spiders
+
+    for module in PREPARED:
+        import_module(module)
+    spiders()
+    use(load(more=settings.load().lexicon))
+    passes(b"")
+
+
+class _Pool(WorkerPool):
+    """RQ's pool of workers, named after this process, and without RQ's scheduler, as nothing is
+    scheduled in the queue."""
+
+    def get_worker_process(self, name: str, burst: bool, *_: Any, **__: Any) -> BaseProcess:
+        name = f"{queue.name_of_worker(os.getpid())}/{name[:8]}"
+        return get_context("fork").Process(target=self._work, args=[name, burst])
+
+    def _work(self, name: str, burst: bool) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):  # the pool's are not for its children
+            signal.signal(number, signal.SIG_DFL)
+        connections = ConnectionPool(connection_class=self._pool_class, **self._pool_kwargs)
+        redis = Redis(connection_pool=connections)
+        try:
+            _Place(
+                queue.queues(redis),
+                name,
+                connection=redis,
+                serializer=JSONSerializer,
+                worker_ttl=WORKER_SECONDS,
+                job_monitoring_interval=max(1, int(settings.load().lease_seconds / BEATS)),
+                maintenance_interval=MAINTENANCE_SECONDS,
+                log_job_description=False,
+            ).work(burst=burst, logging_level="WARNING")
+        except RedisError as problem:  # the pool starts another in its place
+            logger.warning("Redis is not there (%s); trying again", problem)
+
+
+class _Place(Worker):
+    """RQ's worker: one unit at a time."""
+
+    max_connection_wait_time = 5.0  # Redis is away for a minute, not a worker for two
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pool = os.getppid()
+
+    def subscribe(self) -> None:
+        """Listen to no commands: that would take a thread, which does not go well with forks."""
+
+    def unsubscribe(self) -> None:
+        pass
+
+    def handle_warm_shutdown_request(self) -> None:
+        self._drain()
+
+    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+        if not self.is_horse and os.getppid() != self._pool:  # it was killed: this ends, too
+            self._stop_requested = True
+            self._drain()
+        super().heartbeat(*args, **kwargs)
+
+    def maintain_heartbeats(self, *args: Any) -> None:
+        try:
+            super().maintain_heartbeats(*args)
+        except RedisError as problem:  # the unit under way does not end for it
+            logger.warning("Redis does not answer (%s); trying again", problem)
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
+        return 4 * int(self.job_monitoring_interval)
+
+    def _drain(self) -> None:
+        if self.horse_pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.horse_pid, signal.SIGTERM)  # not its examiner, which has work to end
+
+
+def do(**fields: Any) -> None:
+    """Do a unit, given by the fields of `storage.queue.Unit`: what RQ calls, in a process of its
+    own, which ends with it."""
+    unit, worker = Unit(**fields), os.getppid()
+    current = settings.load()
+    bind_contextvars(worker=os.environ.get("RQ_WORKER_ID", ""), crawl=unit.run, outlet=unit.outlet)
+    with open_redis(current.redis_url, current.home) as redis:
+        if queue.is_withdrawn(redis, unit.run):
+            return
+        queue.begin_try(redis, unit)
+        try:
+            is_well = _crawl(unit, redis, worker)
+        except (DatabaseError, RedisUnavailableError, RedisError, SQLAlchemyError) as problem:
+            logger.warning("%s waits: %s", unit.outlet, problem)
+            time.sleep(AGAIN_SECONDS)
+            is_well = True
+        if is_well:
+            queue.end_try(redis, unit)
+
+
+def _crawl(unit: Unit, redis: Redis, worker: int) -> bool:
+    """Crawl for the length of a slice; whether that came to its end, or can be gone on with."""
+    from crawler.outlets.catalogue import spiders
+    from crawler.run import crawl
+    from crawler.shared import shared
+
+    end = time.monotonic() + settings.load().slice_seconds
+    early = time.monotonic() + BACKFILL_SECONDS
+
+    def is_over() -> bool:
+        now = time.monotonic()
+        if now >= end or os.getppid() != worker:
+            return True
+        try:
+            if queue.is_withdrawn(redis, unit.run):
+                return True
+            return bool(unit.backfill) and now > early and queue.is_any_waiting(redis, queue.DAILY)
+        except RedisError:
+            return False
+
+    try:
+        [report] = crawl(
+            [spiders()[unit.outlet]],
+            limit=unit.limit,
+            check=unit.check,
+            backfill=unit.backfill,
+            delay=unit.delay,
+            run=unit.run,
+            is_over=is_over,
+        )
+    finally:
+        shared().close()
+    return report.is_cut or report.state in ("done", "paused")
