@@ -202,7 +202,27 @@ def test_docker_compose_accepts_its_file() -> None:
     ran = compose(POSTGRES_PASSWORD="any /one", PANTAU_CONTACT="mailto:you@example.org")  # noqa: S106
     assert ran.returncode == 0, ran.stderr
     services = json.loads(ran.stdout)["services"]
-    assert set(services) == {"redis", "postgres", "pantau"}
-    waits_for = services["pantau"]["depends_on"]
-    assert {waits_for[name]["condition"] for name in ("redis", "postgres")} == {"service_healthy"}
-    assert not any("ports" in services[name] for name in ("redis", "postgres"))
+    assert set(services) == {"redis", "postgres", "pantau", "worker"}
+    assert [name for name in services if "ports" in services[name]] == ["pantau"]
+    run, worker = services["pantau"], services["worker"]
+    for service in (run, worker):
+        waits_for = service["depends_on"].items()
+        assert {(name, how["condition"]) for name, how in waits_for} == {
+            ("redis", "service_healthy"),
+            ("postgres", "service_healthy"),
+        }
+        assert service["environment"]["PANTAU_QUEUE"] == "true"
+    # one of the workers may not have what another needs: a name, a log
+    assert "container_name" not in worker
+    shared = {volume["target"] for volume in worker["volumes"] if not volume.get("read_only")}
+    assert worker["environment"]["PANTAU_HOME"] not in shared | {"/var/lib/pantau"}
+    settings = {name: worker["environment"].get(name) for name in run["environment"]}
+    assert settings == run["environment"]
+    pantau.commands[worker["command"][0]].make_context("worker", worker["command"][1:])
+
+
+def test_the_image_has_every_room() -> None:
+    rooms = tomllib.loads(read("pyproject.toml"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    kept = {line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")}
+    beside = {"pyproject.toml", "requirements.lock", "README.md", "LICENSE", "scrapy.cfg"}
+    assert kept == {*rooms["include"], *beside}
