@@ -313,7 +313,7 @@ def test_rules_are_asked_for_anew_after_a_day(pantau: Pantau, site: Site) -> Non
 def run_spider(pantau: Pantau, code: str) -> str:
     """What it prints."""
     spider = pantau.home / "spider.py"
-    pantau.home.mkdir()
+    pantau.home.mkdir(exist_ok=True)
     spider.write_text(code)
     ran = subprocess.run(
         [sys.executable, "-m", "scrapy", "runspider", str(spider)],

@@ -100,7 +100,7 @@ def test_places_have_their_full_names(name: str, full: list[str]) -> None:
 
 def fill(pantau: Pantau) -> None:
     """A channel and findings of the last days: two of one story, one old news, one elsewhere."""
-    pantau.home.mkdir(parents=True)
+    pantau.home.mkdir(parents=True, exist_ok=True)
     engine = open_database(f"sqlite:///{pantau.home / 'pantau.db'}")
     now = datetime.now(UTC)
     rows = [
