@@ -65,21 +65,26 @@ class ExaminationError(Exception):
 
 
 class Examiners:
-    """A pool of `workers` processes that examine pages by `lexicon`.
+    """A pool of `workers` processes that examine pages by `lexicon`; copies of this one, with all
+    that it has loaded, where they are `forked`.
 
     At most two articles a worker are under way at a time: who wants more waits, and with it the
     download of further pages."""
 
-    def __init__(self, workers: int, lexicon: Lexicon | None = None) -> None:
+    def __init__(
+        self, workers: int, lexicon: Lexicon | None = None, *, forked: bool = False
+    ) -> None:
         workers = workers or os.cpu_count() or 1
         self._pool = ProcessPool(
             max_workers=workers,
             max_tasks=TASKS,
             initializer=_set_up,
             initargs=(lexicon,),
-            context=multiprocessing.get_context("spawn"),
+            context=multiprocessing.get_context("fork" if forked else "spawn"),
         )
-        self._pool.schedule(int)  # the workers start now: they need a second or two
+        start = self._pool.schedule(int)  # the workers start now: they need a second or two
+        if forked:
+            start.result()  # nothing else goes on here while a copy of this process is made
         self._places = asyncio.Semaphore(2 * workers)
 
     async def examine(self, pages: Sequence[Page], context: Context) -> Examination:

@@ -11,11 +11,26 @@ from sqlalchemy.orm import Session
 import settings
 from crawler.examine import Examiners
 from extract.gate import prepare
-from extract.lexicon import load, use
+from extract.lexicon import Lexicon, load, use
 from storage.database import open_database
 from storage.links import settled_urls
 from storage.seen import Seen
 from storage.valkey import open_redis
+
+_ready: Lexicon | None = None
+
+
+def get_ready(*, to_fork: bool = False) -> Lexicon:
+    """Load what the judgement needs; gives the lexicon. Of a process that is `to_fork`, and has
+    loaded the rest as well, each copy needs no more than one examiner, a copy of itself."""
+    global _ready
+    current = settings.load()
+    lexicon = load(more=current.lexicon)
+    use(replace(lexicon))  # a copy: with its phrases compiled it could not go to the workers
+    prepare(current.home / "cache")  # later, it would hold the event loop up
+    if to_fork:
+        _ready = lexicon
+    return lexicon
 
 
 class Shared:
@@ -25,16 +40,17 @@ class Shared:
 
     def __init__(self) -> None:
         self.settings = settings.load()
-        lexicon = load(more=self.settings.lexicon)
-        use(replace(lexicon))  # a copy: with its phrases compiled it could not go to the workers
+        lexicon = _ready or get_ready()
         self._open = ExitStack()
         self.engine: Engine = open_database(self.settings.database)
         self._open.callback(self.engine.dispose)
         redis = self._open.enter_context(open_redis(self.settings.redis_url, self.settings.home))
         self.seen = Seen(redis, lambda: settled_urls(self.engine))
-        self.examiners = Examiners(self.settings.workers, lexicon)
+        if _ready:
+            self.examiners = Examiners(1, forked=True)
+        else:
+            self.examiners = Examiners(self.settings.workers, lexicon)
         self._open.callback(self.examiners.close)
-        prepare(self.settings.home / "cache")  # later, it would hold the event loop up
         atexit.register(self.close)
 
     def close(self) -> None:

@@ -10,7 +10,8 @@ import os
 import signal
 import time
 from contextlib import suppress
-from importlib import import_module
+from datetime import UTC, datetime
+from itertools import chain
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -21,12 +22,17 @@ from rq import Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker_pool import WorkerPool
+from scrapy.settings import Settings
+from scrapy.utils.misc import load_object
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bind_contextvars
 
 import settings
-from extract.gate import passes
-from extract.lexicon import load, use
+from crawler.examine import Context, examine
+from crawler.outlets.catalogue import spiders
+from crawler.run import crawl
+from crawler.shared import get_ready, shared
+from extract.article import Page
 from storage import queue
 from storage.errors import DatabaseError, RedisUnavailableError
 from storage.queue import Unit
@@ -40,7 +46,8 @@ BEATS = 12  # signs of life in the length of a lease
 WORKER_SECONDS = 20  # so long RQ waits for work, and 15 s more: then it looks around
 MAINTENANCE_SECONDS = 300
 AGAIN_SECONDS = 5  # before more is taken where the database or Redis was not there
-PREPARED = ("crawler.run", "crawler.shared", "extract.read")
+COMPONENTS = ("EXTENSIONS", "DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES", "DOWNLOAD_HANDLERS")
+EXAMPLE = "<title>Kabar</title><article><p>Camat diperiksa karena mendukung calon bupati.</p>"
 BACKFILL_SECONDS = 30  # a backfill's slice has at least so long before daily work takes its place
 
 
@@ -58,14 +65,17 @@ def work(places: int = 0, *, burst: bool = False) -> None:
 
 
 def _prepare() -> None:
-    """Import and load what every unit needs, so that none has to."""
-    from crawler.outlets.catalogue import spiders
-
-    for module in PREPARED:
-        import_module(module)
-    spiders()
-    use(load(more=settings.load().lexicon))
-    passes(b"")
+    """Load what every unit needs, so that none has to."""
+    get_ready(to_fork=True)
+    outlet = next(iter(spiders().values())).outlet
+    page = Page(f"https://{outlet.domain}/", EXAMPLE.encode(), datetime.now(UTC))
+    examine([page], Context(outlet.zone, outlet.title))
+    ours = Settings()
+    ours.setmodule(settings)
+    for kind in COMPONENTS:
+        for name in chain.from_iterable(ours.getwithbase(kind).items()):
+            if isinstance(name, str) and "." in name:
+                load_object(name)
 
 
 class _Pool(WorkerPool):
@@ -157,10 +167,6 @@ def do(**fields: Any) -> None:
 
 def _crawl(unit: Unit, redis: Redis, worker: int) -> bool:
     """Crawl for the length of a slice; whether that came to its end, or can be gone on with."""
-    from crawler.outlets.catalogue import spiders
-    from crawler.run import crawl
-    from crawler.shared import shared
-
     end = time.monotonic() + settings.load().slice_seconds
     early = time.monotonic() + BACKFILL_SECONDS
 

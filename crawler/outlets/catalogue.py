@@ -17,6 +17,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal, Self
@@ -318,8 +319,17 @@ def _sources(rows: Sequence[Any]) -> Sequence[Source]:
 def load(path: Path) -> list[type[OutletSpider]]:
     """The spiders of a catalogue file. Raises CatalogueError."""
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except (OSError, ValueError) as error:
+        raise CatalogueError(f"The catalogue {path} cannot be read: {error}") from None
+    return _spiders(path, text)
+
+
+@lru_cache(4)  # a worker's processes have it from the one they are forked from
+def _spiders(path: Path, text: str) -> list[type[OutletSpider]]:
+    try:
+        document = tomllib.loads(text)
+    except ValueError as error:
         raise CatalogueError(f"The catalogue {path} cannot be read: {error}") from None
     if unknown := document.keys() - {"outlet"}:
         raise CatalogueError(f"The catalogue {path} has an unknown table: {min(unknown)}")
