@@ -14,13 +14,13 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from math import sqrt
 
 from rensa import RMinHash
 
 from extract import opinion, places
-from extract.article import Article, Verdict
+from extract.article import Article, Place, Verdict
 from extract.lexicon import DATA, Word, words
 
 SEED = 1
@@ -82,7 +82,8 @@ def _load() -> _Words:
 
 @dataclass(frozen=True)
 class Telling:
-    """What an article tells, as far as it can be compared.
+    """What an article tells, as far as it can be compared; read when it is first asked for, as most
+    are found unlike by their time or text alone.
 
     `names` are all words of names (of people, villages, venues, lower case), `actors` those of the
     officials it is about, `voices` those of watchers and candidates, whom many stories of a place
@@ -91,61 +92,93 @@ class Telling:
     or 0.
     """
 
-    minhash: RMinHash
-    names: frozenset[str]
-    actors: frozenset[str]
-    voices: frozenset[str]
-    areas: frozenset[str]
-    regencies: frozenset[str]
-    provinces: frozenset[str]
-    districts: frozenset[str]
-    days: frozenset[tuple[int, int]]
-    terms: dict[str, float]
+    title: str
+    text: str
+    places: tuple[Place, ...]
     stage: int
     told: datetime
+
+    @cached_property
+    def minhash(self) -> RMinHash:
+        minhash = RMinHash(PERMUTATIONS, SEED)
+        said = [word.text for word in self._words]
+        minhash.update([" ".join(said[n : n + RUN]) for n in range(max(1, len(said) - RUN + 1))])
+        return minhash
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return frozenset().union(*self._named.values())
+
+    @cached_property
+    def actors(self) -> frozenset[str]:
+        return frozenset(self._named["actor"] - self._named["area"]) - self.voices
+
+    @cached_property
+    def voices(self) -> frozenset[str]:
+        named = self._named
+        return frozenset(named["voice"] | (named["speaker"] - named["actor"]))
+
+    @cached_property
+    def areas(self) -> frozenset[str]:
+        return frozenset(self._named["area"])
+
+    @cached_property
+    def regencies(self) -> frozenset[str]:
+        return frozenset(p.code[:5] for p in self.places if p.level != "province")
+
+    @cached_property
+    def provinces(self) -> frozenset[str]:
+        return frozenset(p.code[:2] for p in self.places)
+
+    @cached_property
+    def districts(self) -> frozenset[str]:
+        return frozenset(p.code for p in self.places if p.level == "district")
+
+    @cached_property
+    def days(self) -> frozenset[tuple[int, int]]:
+        return frozenset((int(d), int(m)) for d, m in _DATE.findall(self.text))
+
+    @cached_property
+    def terms(self) -> dict[str, float]:
+        usual = _load().usual
+        stems = {
+            opinion.stem(w.text) for w in (*words(self.title), *self._words) if len(w.text) > 3
+        }
+        return {
+            stem: usual.get(stem, 1.0)
+            for stem in stems - {opinion.stem(name) for name in self.names} - {"#"}
+        }
+
+    @cached_property
+    def _words(self) -> tuple[Word, ...]:
+        return words(self.text)
+
+    @cached_property
+    def _named(self) -> dict[str, set[str]]:
+        """The words of names by the role of who bears them; see `_names`."""
+        # where every word has a capital, none tells a name
+        title = "" if _capitals(self.title) else self.title
+        named: dict[str, set[str]] = {
+            role: set() for role in ("actor", "voice", "speaker", "area", "")
+        }
+        for run, role in [*_names(self.text, self._words), *_names(title, words(title))]:
+            named[role].update(word for word in run if len(word) > 2)
+        named["actor"].update(a.lower() or b.lower() for a, b in _INITIALS.findall(self.text))
+        return named
 
 
 def read(article: Article, verdict: Verdict, told: datetime) -> Telling:
     """What is compared of an article; `told` is when it was published, or found."""
-    text = article.text[:READ]
-    # where every word has a capital, none tells a name
-    title = "" if _capitals(article.title) else article.title
-    found = words(text)
-    minhash = RMinHash(PERMUTATIONS, SEED)
-    said = [word.text for word in found]
-    minhash.update([" ".join(said[n : n + RUN]) for n in range(max(1, len(said) - RUN + 1))])
-    named: dict[str, set[str]] = {role: set() for role in ("actor", "voice", "speaker", "area", "")}
-    for run, role in [*_names(text, found), *_names(title, words(title))]:
-        named[role].update(word for word in run if len(word) > 2)
-    named["actor"].update(a.lower() or b.lower() for a, b in _INITIALS.findall(text))
-    voices = frozenset(named["voice"] | (named["speaker"] - named["actor"]))
-    names = frozenset().union(*named.values())
-    usual = _load().usual
-    stems = {opinion.stem(w.text) for w in (*words(article.title), *found) if len(w.text) > 3}
-    return Telling(
-        minhash=minhash,
-        names=names,
-        actors=frozenset(named["actor"] - named["area"]) - voices,
-        voices=voices,
-        areas=frozenset(named["area"]),
-        regencies=frozenset(p.code[:5] for p in verdict.places if p.level != "province"),
-        provinces=frozenset(p.code[:2] for p in verdict.places),
-        districts=frozenset(p.code for p in verdict.places if p.level == "district"),
-        days=frozenset((int(d), int(m)) for d, m in _DATE.findall(text)),
-        terms={
-            stem: usual.get(stem, 1.0)
-            for stem in stems - {opinion.stem(name) for name in names} - {"#"}
-        },
-        stage=STAGES.get(verdict.kind or "", 0),
-        told=told,
-    )
+    stage = STAGES.get(verdict.kind or "", 0)
+    return Telling(article.title, article.text[:READ], verdict.places, stage, told)
 
 
 def _names(text: str, found: Sequence[Word]) -> Iterator[tuple[list[str], str]]:
     """The names in `text`, as their words, each with the role of its bearer: "actor", "voice",
     "speaker" (of whom nothing else is known), "area" (a regency or province) or ""."""
     gazetteer = places.load()
-    small = {w.text for w in found if text[w.start].islower()}
+    initials = [text[word.start] for word in found]
+    small = {word.text for word, initial in zip(found, initials, strict=True) if initial.islower()}
     known = _load()
 
     def is_name(n: int) -> bool:
@@ -155,7 +188,7 @@ def _names(text: str, found: Sequence[Word]) -> Iterator[tuple[list[str], str]]:
         return word not in known.never and known.usual.get(opinion.stem(word), 1.0) > NAMES
 
     end = 0
-    for start in range(len(found)):
+    for start in [n for n, initial in enumerate(initials) if initial.isupper()]:
         if start < end or not is_name(start):
             continue
         end, pair = start + 1, False

@@ -1,8 +1,8 @@
 """Findings: storing what was found with its proof, and reading it back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -13,9 +13,10 @@ from extract.article import Article, Clue, Evidence, Place, Verdict
 from extract.copies import fingerprint
 from extract.snapshot import Snapshot
 from storage import models, outbox, search, stories
+from storage.links import insert_all, next_ids
 from storage.search import Search
 
-BATCH = 200  # findings read at once
+BATCH = 200  # findings read or written at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,19 @@ class Finding:
     revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An article that is to be kept, from the link `url`, which must have been recorded before.
+    `snapshots` are its pages in order. `quiet`: it is old news; so is, in any case, what the
+    outlet's first crawl came upon."""
+
+    url: str
+    article: Article
+    verdict: Verdict
+    snapshots: Sequence[Snapshot]
+    quiet: bool = False
+
+
 def keep(
     session: Session,
     link_url: str,
@@ -71,58 +85,170 @@ def keep(
     *,
     quiet: bool = False,
 ) -> tuple[int, bool]:
-    """Store an article that is to be kept, or a new revision of it where its wording changed.
+    """Keep one; see `keep_all` and `Arrival`."""
+    [kept] = keep_all(session, [Arrival(link_url, article, verdict, snapshots, quiet)], now)
+    return kept
 
-    Gives the finding's id and whether it is new. `snapshots` are its pages in order. The link must
-    have been recorded before. A later wording that clears the article does not unmake the finding:
-    it becomes a revision, and the finding keeps the wording that proves it best.
 
-    `quiet`: it is old news; so is, in any case, what the outlet's first crawl came upon."""
-    # locked, so that two who keep the same link take turns
-    link = session.scalars(
-        select(models.Link).where(models.Link.url == link_url).with_for_update()
-    ).one()
-    row = session.scalar(select(models.Finding).where(models.Finding.link_id == link.id))
-    new = row is None
-    if row is None:
-        quiet = quiet or _is_of_first_crawl(session, link)
-        row = models.Finding(link_id=link.id, outlet=link.outlet, found=now, quiet=quiet)
-        row.fingerprint = fingerprint(models.storable(article.text))
-        row.same_as = _first_of(session, row.fingerprint)
-        session.add(row)
-    row.fetched = snapshots[0].fetched
+def keep_all(
+    session: Session, arrivals: Iterable[Arrival], now: datetime
+) -> list[tuple[int, bool]]:
+    """Store articles that are to be kept, or a new revision where the wording of one changed; with
+    each its story and the alerts that it owes. It comes to the same as keeping them one by one.
+
+    Gives each finding's id and whether it is new. A later wording that clears the article does not
+    unmake the finding: it becomes a revision, and the finding keeps the wording that proves it
+    best."""
+    kept: list[tuple[int, bool]] = []
+    remaining = iter(arrivals)
+    while some := list(islice(remaining, BATCH)):
+        kept += _keep_some(session, some, now)
+    return kept
+
+
+def _keep_some(
+    session: Session, arrivals: Sequence[Arrival], now: datetime
+) -> Iterator[tuple[int, bool]]:
+    # locked, in one order, so that those who keep the same links take turns
+    query = select(models.Link).where(
+        models.Link.url.in_([models.storable(a.url) for a in arrivals])
+    )
+    locked = session.scalars(query.order_by(models.Link.id).with_for_update()).all()
+    links = {link.url: link for link in locked}
+    ids = [link.id for link in locked]
+    known = {
+        *session.scalars(select(models.Finding.link_id).where(models.Finding.link_id.in_(ids)))
+    }
+    fresh: list[tuple[models.Link, Arrival]] = []
+    for arrival in arrivals:
+        link = links[models.storable(arrival.url)]
+        if link.id not in known:
+            known.add(link.id)
+            fresh.append((link, arrival))
+            continue
+        yield from _add(session, fresh, now)
+        fresh = []
+        yield _revise(session, link, arrival, now), False
+    yield from _add(session, fresh, now)
+
+
+def _add(
+    session: Session, fresh: Sequence[tuple[models.Link, Arrival]], now: datetime
+) -> Iterator[tuple[int, bool]]:
+    """Store new findings, in few statements however many they are."""
+    if not fresh:
+        return
+    ended = _first_crawls(session, {link.outlet for link, _ in fresh})
+    rows = []
+    for id_, (link, arrival) in zip(
+        next_ids(session, models.Finding, len(fresh)), fresh, strict=True
+    ):
+        row = models.Finding(
+            id=id_,
+            link_id=link.id,
+            outlet=link.outlet,
+            found=now,
+            fetched=arrival.snapshots[0].fetched,
+            quiet=arrival.quiet or link.discovered <= ended[link.outlet],
+            fingerprint=fingerprint(models.storable(arrival.article.text)),
+            dismissed=False,
+        )
+        _describe(row, arrival.article, arrival.verdict, None)
+        rows.append(row)
+    _find_originals(session, rows)
+    marks = stories.assign(session, rows, now)
+    insert_all(session, models.Finding, map(_values, rows))
+    insert_all(
+        session,
+        models.FindingPlace,
+        [{**_values(place), "finding_id": row.id} for row in rows for place in row.places],
+    )
+    revisions = [
+        {
+            "id": id_,
+            "finding_id": row.id,
+            "number": 1,
+            "fetched": row.fetched,
+            "title": row.title,
+            "text": row.text,
+        }
+        for id_, row in zip(next_ids(session, models.Revision, len(rows)), rows, strict=True)
+    ]
+    insert_all(session, models.Revision, revisions)
+    insert_all(
+        session,
+        models.Snapshot,
+        [
+            {**_values(snapshot), "revision_id": revision["id"]}
+            for revision, (_, arrival) in zip(revisions, fresh, strict=True)
+            for snapshot in _snapshots(arrival.snapshots)
+        ],
+    )
+    insert_all(session, models.Mark, marks)
+    outbox.owe_all(session, rows, now)
+    for row in rows:
+        yield row.id, True
+
+
+def _values(row: models.Base) -> dict[str, Any]:
+    """A new row's columns; what was not said is null."""
+    values = {column.key: getattr(row, column.key) for column in row.__table__.columns}
+    return {name: value for name, value in values.items() if name != "id" or value}
+
+
+def _revise(session: Session, link: models.Link, arrival: Arrival, now: datetime) -> int:
+    """Add a wording to what was found before, unless it is the last one again."""
+    article, verdict = arrival.article, arrival.verdict
+    row = session.scalars(select(models.Finding).where(models.Finding.link_id == link.id)).one()
+    row.fetched = arrival.snapshots[0].fetched
     wording = models.storable(article.title), models.storable(article.text)
-    if row.revisions and wording == (row.revisions[-1].title, row.revisions[-1].text):
-        return row.id, False
+    if wording == (row.revisions[-1].title, row.revisions[-1].text):
+        return row.id
     sure = verdict.relevant and not verdict.borderline
-    if new or sure or (row.borderline and verdict.kept and verdict.score >= row.score):
-        _describe(row, article, verdict, session.get(models.Review, row.id) if row.id else None)
-    row.revisions.append(_revision(len(row.revisions) + 1, article, snapshots))
+    if sure or (row.borderline and verdict.kept and verdict.score >= row.score):
+        _describe(row, article, verdict, session.get(models.Review, row.id))
+    row.revisions.append(
+        models.Revision(
+            number=len(row.revisions) + 1,
+            fetched=row.fetched,
+            title=article.title,
+            text=article.text,
+            snapshots=_snapshots(arrival.snapshots),
+        )
+    )
     session.flush()
-    if new:
-        stories.assign(session, row, now)
     if row.story_id:
         outbox.owe(session, row, now)
-    return row.id, new
+    return row.id
 
 
-def _is_of_first_crawl(session: Session, link: models.Link) -> bool:
-    """Whether the outlet's first daily crawl that was listed anything came upon `link`, or would
-    have: it may be fetched days later, and a crawl that could not read the outlet is not the
-    first."""
+def _first_crawls(session: Session, outlets: Set[str]) -> dict[str, datetime]:
+    """Until when the outlets' first daily crawls that were listed anything came upon links: what
+    was discovered then is old news. It may be fetched days later, and a crawl that could not read
+    the outlet is not the first; an outlet that was never crawled has no old news."""
     crawl = models.Crawl
-    ended, crawls = session.execute(
-        select(func.min(case((crawl.links > 0, crawl.finished))), func.count()).where(
-            crawl.outlet == link.outlet, crawl.backfill_id.is_(None)
-        )
-    ).one()
-    return link.discovered <= ended if ended else bool(crawls)
+    ended = dict.fromkeys(outlets, datetime.min.replace(tzinfo=UTC))
+    query = (
+        select(crawl.outlet, func.min(case((crawl.links > 0, crawl.finished))))
+        .where(crawl.outlet.in_(outlets), crawl.backfill_id.is_(None))
+        .group_by(crawl.outlet)
+    )
+    ended.update(
+        (outlet, first or datetime.max.replace(tzinfo=UTC))
+        for outlet, first in session.execute(query)
+    )
+    return ended
 
 
-def _first_of(session: Session, mark: str | None) -> int | None:
-    """The first finding with the fingerprint `mark`."""
-    same = select(func.min(models.Finding.id)).where(models.Finding.fingerprint == mark)
-    return session.scalar(same) if mark else None
+def _find_originals(session: Session, rows: Sequence[models.Finding]) -> None:
+    """Note of each of the new findings the first that has its fingerprint."""
+    finding = models.Finding
+    prints = {row.fingerprint for row in rows if row.fingerprint}
+    query = select(finding.fingerprint, func.min(finding.id)).where(finding.fingerprint.in_(prints))
+    firsts = dict(session.execute(query.group_by(finding.fingerprint)).all()) if prints else {}
+    for row in rows:
+        if row.fingerprint and (first := firsts.setdefault(row.fingerprint, row.id)) != row.id:
+            row.same_as = first
 
 
 def _describe(
@@ -130,7 +256,8 @@ def _describe(
 ) -> None:
     published = article.published
     offset = published.utcoffset() if published else None
-    row.url, row.title, row.text = article.url, article.title, article.text
+    row.url = article.url
+    row.title, row.text = models.storable(article.title), models.storable(article.text)
     row.authors, row.tags = list(article.authors), list(article.tags)
     row.dateline, row.section = article.dateline, article.section
     row.published, row.published_from = published, article.published_from
@@ -152,24 +279,18 @@ def _describe(
     search.describe(row, review)
 
 
-def _revision(number: int, article: Article, snapshots: Sequence[Snapshot]) -> models.Revision:
-    return models.Revision(
-        number=number,
-        fetched=snapshots[0].fetched,
-        title=article.title,
-        text=article.text,
-        snapshots=[
-            models.Snapshot(
-                page=page,
-                url=snapshot.url,
-                fetched=snapshot.fetched,
-                charset=snapshot.charset,
-                sha256=snapshot.sha256,
-                html=snapshot.html,
-            )
-            for page, snapshot in enumerate(snapshots, 1)
-        ],
-    )
+def _snapshots(pages: Sequence[Snapshot]) -> list[models.Snapshot]:
+    return [
+        models.Snapshot(
+            page=page,
+            url=snapshot.url,
+            fetched=snapshot.fetched,
+            charset=snapshot.charset,
+            sha256=snapshot.sha256,
+            html=snapshot.html,
+        )
+        for page, snapshot in enumerate(pages, 1)
+    ]
 
 
 def find(session: Session, wanted: Search, limit: int | None = None) -> Iterator[Finding]:

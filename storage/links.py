@@ -6,19 +6,19 @@ one takes up what is pending.
 
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, insert, literal, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from extract.link import Link
 from storage.database import reading
-from storage.models import Finding, SeenIn, State, storable
+from storage.models import Base, Finding, SeenIn, State, storable
 from storage.models import Link as Row
 
 T = TypeVar("T")
@@ -53,6 +53,27 @@ def upsert(session: Session, table: type) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that can take ON CONFLICT, in the dialect of the session's database."""
     dialect = session.get_bind().dialect.name
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+def next_ids(session: Session, table: type[Base], count: int) -> Sequence[int]:
+    """Ids for so many new rows, in order. To be called in the transaction that writes them."""
+    if session.get_bind().dialect.name == "postgresql":
+        query = (
+            "SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)"
+        )
+        asked = {"name": table.__tablename__, "count": count}
+        return sorted(session.scalars(text(query), asked))
+    # its writers take turns, from the beginning of their transactions
+    column = table.__table__.columns["id"]
+    last = session.scalar(select(func.max(column))) or 0
+    return range(last + 1, last + 1 + count)
+
+
+def insert_all(session: Session, table: type[Base], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write `rows`, which name the same columns, in one statement; without rows in none."""
+    if values := list(rows):
+        # it would send them one by one, were nothing to be returned
+        session.connection().execute(insert(table).returning(literal(1)), values)
 
 
 def record(

@@ -4,8 +4,9 @@ A rule is told of a story once, and again when the story has come to a later sta
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time
+from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, delete, select, update
 from sqlalchemy.orm import Session, selectinload
@@ -29,38 +30,56 @@ def is_later(name: str, before: str) -> bool:
 
 
 def owe(session: Session, finding: Finding, now: datetime) -> None:
-    """Note `finding`, which has its story, for the active rules it is news to.
+    """Note one; see `owe_all`."""
+    owe_all(session, [finding], now)
+
+
+def owe_all(session: Session, findings: Sequence[Finding], now: datetime) -> None:
+    """Note `findings`, which are written and have their stories, for the active rules they are news
+    to, one after another.
 
     Old news (`quiet`) is for daily rules alone; what was old news is news when it is told afresh. A
     copy is news only to rules that did not want what it is a copy of."""
-    assert finding.story_id
-    interested = [stored for stored in active(session) if _wants(stored.rule, finding)]
-    if interested and finding.same_as:
-        original = session.get_one(Finding, finding.same_as)
-        if finding.quiet or not original.quiet:
-            interested = [stored for stored in interested if not _wants(stored.rule, original)]
+    rules = list(active(session))
+    known = {finding.id: finding for finding in findings}
+    interested: list[tuple[Finding, list[Stored]]] = []
+    for finding in findings:
+        wanting = [stored for stored in rules if _wants(stored.rule, finding)]
+        if wanting and finding.same_as:
+            original = known.get(finding.same_as) or session.get_one(Finding, finding.same_as)
+            if finding.quiet or not original.quiet:
+                wanting = [stored for stored in wanting if not _wants(stored.rule, original)]
+        if wanting:
+            interested.append((finding, wanting))
     if not interested:
         return
-    told = _told(session, finding, [stored.id for stored in interested])
-    reached = STAGES.index(stage(finding.kind))
-    news_to = [stored for stored in interested if stored.id in told and reached > told[stored.id]]
-    if not news_to:
-        return
-    rows = [
-        {
-            "rule_id": stored.id,
-            "finding_id": finding.id,
-            "story_id": finding.story_id,
-            "stage": stage(finding.kind),
-            "created": now,
-            "due": due(stored.rule, now),
-            "delivery_id": None if stored.rule.channel else FEED_ONLY,
-        }
-        for stored in news_to
-    ]
-    if not finding.quiet:
-        _forget_old(session, finding, [stored.id for stored in news_to])
-    session.connection().execute(upsert(session, Owed).on_conflict_do_nothing(), rows)
+    told = _told(session, interested)
+    rows: dict[tuple[int, int, str], dict[str, Any]] = {}
+    for finding, wanting in interested:
+        assert finding.story_id
+        name = stage(finding.kind)
+        for stored in wanting:
+            before = told.get((stored.id, finding.story_id))
+            if before is None or STAGES.index(name) <= before.reached(quiet=finding.quiet):
+                continue
+            key = stored.id, finding.story_id, name
+            if not finding.quiet and name in before.old:
+                rows.pop(key, None)
+                _forget_old(session, *key)
+                before.old.remove(name)
+            (before.old if finding.quiet else before.news).add(name)
+            rows[key] = {
+                "rule_id": stored.id,
+                "finding_id": finding.id,
+                "story_id": finding.story_id,
+                "stage": name,
+                "created": now,
+                "due": due(stored.rule, now),
+                "delivery_id": None if stored.rule.channel else FEED_ONLY,
+            }
+    if rows:
+        insert = upsert(session, Owed).on_conflict_do_nothing()
+        session.connection().execute(insert, list(rows.values()))
 
 
 def withdraw(session: Session, finding: Finding, now: datetime) -> None:
@@ -79,34 +98,56 @@ def _wants(rule: Rule, finding: Finding) -> bool:
     return (rule.pace == "daily" or not finding.quiet) and matches(rule.wanted, finding)
 
 
+@dataclass(slots=True)
+class _Told:
+    """The stages of a story that a rule has been told of as news, and as old news."""
+
+    news: set[str] = field(default_factory=set)
+    old: set[str] = field(default_factory=set)
+
+    def reached(self, *, quiet: bool) -> int:
+        """How far the rule knows the story, -1: not at all. What was told as old news was not told
+        as news."""
+        return max(map(STAGES.index, self.news | self.old if quiet else self.news), default=-1)
+
+
 _TOLD = (
-    select(Row.id, Owed.stage, Finding.quiet)
-    .outerjoin(Owed, (Owed.rule_id == Row.id) & (Owed.story_id == bindparam("story")))
+    select(Row.id, Owed.story_id, Owed.stage, Finding.quiet)
+    .outerjoin(
+        Owed,
+        (Owed.rule_id == Row.id) & Owed.story_id.in_(bindparam("stories", expanding=True)),
+    )
     .outerjoin(Finding, Finding.id == Owed.finding_id)
     .where(Row.id.in_(bindparam("rules", expanding=True)))
     .with_for_update(read=True, key_share=True, of=Row)
 )
 
 
-def _told(session: Session, finding: Finding, rules: Sequence[int]) -> dict[int, int]:
-    """How far each of the rules that are still there has been told the finding's story, -1: not at
-    all. What was told as old news was not told as news. They stay there until the commit."""
-    told: dict[int, int] = {}
-    asked = {"rules": rules, "story": finding.story_id}
-    for rule, name, quiet in session.connection().execute(_TOLD, asked):
-        counts = name and (finding.quiet or not quiet)
-        told[rule] = max(told.get(rule, -1), STAGES.index(name) if counts else -1)
+def _told(
+    session: Session, interested: Sequence[tuple[Finding, Sequence[Stored]]]
+) -> dict[tuple[int, int | None], _Told]:
+    """What each of the rules that are still there has been told of the findings' stories. They stay
+    there until the commit."""
+    rules = {stored.id for _, wanting in interested for stored in wanting}
+    stories = {finding.story_id for finding, _ in interested}
+    asked = {"rules": sorted(rules), "stories": [*stories]}
+    told: dict[tuple[int, int | None], _Told] = {}
+    for rule, story, name, quiet in session.connection().execute(_TOLD, asked).all():
+        if (rule, None) not in told:
+            told |= {(rule, story): _Told() for story in (None, *stories)}
+        if name:
+            (told[rule, story].old if quiet else told[rule, story].news).add(name)
     return told
 
 
-def _forget_old(session: Session, finding: Finding, rules: Sequence[int]) -> None:
-    """Take back that the finding's story was owed, at its stage, as old news: now it is news."""
-    old = select(Finding.id).where(Finding.story_id == finding.story_id, Finding.quiet)
+def _forget_old(session: Session, rule: int, story: int, name: str) -> None:
+    """Take back that this stage of the story was owed as old news: now it is news."""
+    old = select(Finding.id).where(Finding.story_id == story, Finding.quiet)
     session.execute(
         delete(Owed).where(
-            Owed.rule_id.in_(rules),
-            Owed.story_id == finding.story_id,
-            Owed.stage == stage(finding.kind),
+            Owed.rule_id == rule,
+            Owed.story_id == story,
+            Owed.stage == name,
             Owed.finding_id.in_(old),
         )
     )

@@ -5,19 +5,20 @@ named in which province); a new one looks up the findings with the same marks, a
 each, and is compared with the few that share most. So the cost does not grow with what is stored.
 """
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from operator import attrgetter
 
-from sqlalchemy import func, insert, select, text
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy.orm import Session
 
 from extract import likeness
 from extract.article import Article, Place, Verdict
 from extract.likeness import Telling
 from storage import models
+from storage.links import insert_all, next_ids
 
 NEWEST = 16  # findings read by one mark
 COMPARED = 12  # findings, those that share most marks
@@ -71,86 +72,190 @@ def local_time(row: models.Finding) -> datetime | None:
     return row.published.astimezone(timezone(timedelta(minutes=row.published_offset)))
 
 
-def assign(session: Session, finding: models.Finding, now: datetime) -> int:
-    """Put the new `finding`, which the session has written, into the story it tells, or begin one;
-    gives the story's id. To be called in the finding's own transaction.
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A finding that another one may be like."""
 
-    Whoever else assigns waits until this transaction ends: of two findings of one story that come
-    at once, the second sees the first."""
+    story: int
+    telling: Telling
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What new findings, told at `moments`, are compared with: by mark the newest that have it,
+    newest first; the findings among them, and those that their stories (`first`) began with."""
+
+    newest: dict[str, list[int]]
+    moments: list[datetime]
+    told: dict[int, _Told] = field(default_factory=dict)
+    first: dict[int, int] = field(default_factory=dict)
+
+
+def assign(
+    session: Session, found: Sequence[models.Finding], now: datetime
+) -> list[dict[str, object]]:
+    """Put the new findings, which have ids and are not written yet, into the stories they tell, one
+    after another, or begin one; gives their marks, to be written after them in this transaction.
+
+    Whoever else assigns waits until it ends: of two findings of one story that come at once, the
+    second sees the first."""
+    tellings = {row.id: _telling(row) for row in found}
     if session.get_bind().dialect.name == "postgresql":  # SQLite's writers take turns anyway
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
-    telling = _telling(finding)
-    story_id = _of_original(session, finding) or _told_before(session, finding, telling)
-    if story_id is None:
-        return _begin(session, finding, telling, now)
-    finding.story_id = story_id
-    story = session.get_one(models.Story, story_id)
-    story.count += 1
-    story.latest = now
-    _mark(session, finding, telling)
-    return story_id
+    originals = _of_originals(session, found)
+    sought = {id_: likeness.sought(telling) for id_, telling in tellings.items()}
+    memory = _Memory(
+        _newest(session, {mark for marks in sought.values() for mark in marks}),
+        [telling.told for telling in tellings.values()],
+    )
+    near = {id_ for marks in sought.values() for id_ in _ranked(memory.newest, marks)}
+    _recall(session, memory, near)
+    ids = iter(next_ids(session, models.Story, len(found)))
+    begun: dict[int, dict[str, object]] = {}
+    more: Counter[int] = Counter()
+    marks: list[dict[str, object]] = []
+    for row in found:
+        telling = tellings[row.id]
+        original = memory.told.get(row.same_as or 0)
+        story_id = original.story if original else originals.get(row.same_as or 0)
+        story_id = story_id or _told_before(session, memory, telling, sought[row.id])
+        if story_id is None:
+            story_id = next(ids)
+            memory.first[story_id] = row.id
+            begun[story_id] = {"id": story_id, "first": row.id, "begun": telling.told}
+        row.story_id = story_id
+        more[story_id] += 1
+        memory.told[row.id] = _Told(story_id, telling)
+        for mark in likeness.marks(telling):
+            marks.append({"mark": mark, "finding_id": row.id})
+            ids_with_it = [*memory.newest.get(mark, ()), row.id]
+            memory.newest[mark] = sorted(ids_with_it, reverse=True)[:NEWEST]
+    insert_all(
+        session,
+        models.Story,
+        [{**story, "count": more.pop(id_), "latest": now} for id_, story in begun.items()],
+    )
+    if more:
+        _grow(session, more, now)
+    return marks
 
 
-def _begin(session: Session, first: models.Finding, telling: Telling, now: datetime) -> int:
-    story = models.Story(first=first.id, count=1, begun=telling.told, latest=now)
+def _grow(session: Session, more: Counter[int], now: datetime) -> None:
+    story = models.Story
+    query = (
+        update(story)
+        .where(story.id == bindparam("story"))
+        .values(count=story.count + bindparam("more"), latest=now)
+    )
+    rows = [{"story": story_id, "more": count} for story_id, count in sorted(more.items())]
+    session.connection().execute(query, rows)
+
+
+def _of_originals(session: Session, copies: Sequence[models.Finding]) -> dict[int, int]:
+    """The stories of the findings whose copies they are; one from before there were stories begins
+    its own now."""
+    ids = {copy.same_as for copy in copies if copy.same_as} - {copy.id for copy in copies}
+    if not ids:
+        return {}
+    finding = models.Finding
+    query = select(finding.id, finding.story_id).where(finding.id.in_(ids))
+    return {
+        id_: story_id or _begin_late(session, session.get_one(finding, id_))
+        for id_, story_id in session.execute(query.order_by(finding.id)).all()
+    }
+
+
+def _begin_late(session: Session, first: models.Finding) -> int:
+    telling = _telling(first)
+    story = models.Story(first=first.id, count=1, begun=telling.told, latest=first.found)
     session.add(story)
     session.flush()
     first.story_id = story.id
-    _mark(session, first, telling)
+    session.flush()
+    marks = likeness.marks(telling)
+    insert_all(session, models.Mark, [{"mark": mark, "finding_id": first.id} for mark in marks])
     return story.id
 
 
-def _mark(session: Session, finding: models.Finding, telling: Telling) -> None:
-    session.flush()
-    marks = likeness.marks(telling)
-    rows = [{"mark": mark, "finding_id": finding.id} for mark in marks]
-    session.execute(insert(models.Mark), rows)
-
-
-def _of_original(session: Session, copy: models.Finding) -> int | None:
-    """The story of the finding whose copy it is; one from before there were stories begins its
-    own now."""
-    original = session.get(models.Finding, copy.same_as) if copy.same_as else None
-    if original is None:
-        return None
-    return original.story_id or _begin(session, original, _telling(original), original.found)
-
-
-def _told_before(session: Session, finding: models.Finding, telling: Telling) -> int | None:
-    """The story that the finding tells, too; of several the one that shares most marks."""
-    shared = _sharing(session, likeness.sought(telling))
-    shared.pop(finding.id, None)
-    ranked = sorted(shared, key=lambda id_: (-shared[id_], -id_))[:COMPARED]
-    if not ranked:
-        return None
-    findings = select(models.Finding).options(selectinload(models.Finding.places))
-    rows = session.scalars(findings.where(models.Finding.id.in_(ranked)))
-    found = {row.id: row for row in rows}
-    told = [*dict.fromkeys(found[id_].story_id for id_ in ranked if id_ in found)]
-    # asked for apart: in one query with the others PostgreSQL would read the whole table
-    began = findings.join(models.Story, models.Story.first == models.Finding.id)
-    firsts = session.scalars(began.where(models.Story.id.in_(told)))
-    oldest = {row.story_id: row for row in firsts}
-    for story_id in told:
-        newest = max(
-            (row for row in found.values() if row.story_id == story_id), key=attrgetter("id")
-        )
-        if likeness.continues(telling, _telling(oldest[story_id]), _telling(newest)):
-            return story_id
+def _told_before(
+    session: Session, memory: _Memory, telling: Telling, marks: Sequence[str]
+) -> int | None:
+    """The story that a finding tells, too; of several the one that shares most marks."""
+    ranked = _ranked(memory.newest, marks)
+    if missing := {*ranked} - memory.told.keys():  # new ones took the place of others
+        _recall(session, memory, missing)
+    ranked = [id_ for id_ in ranked if id_ in memory.told]
+    for story in dict.fromkeys(memory.told[id_].story for id_ in ranked):
+        first = memory.told[memory.first[story]]
+        latest = max(id_ for id_ in ranked if memory.told[id_].story == story)
+        if likeness.continues(telling, first.telling, memory.told[latest].telling):
+            return story
     return None
 
 
-def _sharing(session: Session, marks: Sequence[str]) -> Counter[int]:
-    """How many of `marks` a finding shares, of those NEWEST with each."""
-    if not marks:
-        return Counter()
-    newest = " UNION ALL ".join(
-        f"SELECT finding_id FROM (SELECT finding_id FROM marks WHERE mark = :m{n}"  # noqa: S608
-        f" ORDER BY finding_id DESC LIMIT {NEWEST}) AS q{n}"
-        for n in range(len(marks))
+def _ranked(newest: Mapping[str, Sequence[int]], marks: Sequence[str]) -> list[int]:
+    """The findings that share most of `marks`."""
+    shared = Counter(id_ for mark in marks for id_ in newest.get(mark, ()))
+    return sorted(shared, key=lambda id_: (-shared[id_], -id_))[:COMPARED]
+
+
+def _recall(session: Session, memory: _Memory, ids: Set[int]) -> None:
+    """Remember these findings, and what their stories began with."""
+    finding = models.Finding
+    columns = finding.id, finding.story_id, finding.published, finding.found, finding.kind
+    query = select(*columns, models.Story.first).join(
+        models.Story, models.Story.id == finding.story_id
     )
-    values = {f"m{n}": mark for n, mark in enumerate(marks)}
-    return Counter(session.scalars(text(newest), values))
+    rows = {row.id: row for row in session.execute(query.where(finding.id.in_(ids)))}
+    memory.first |= {row.story_id: row.first for row in rows.values()}
+    # asked for apart: in one query with the others PostgreSQL would read the whole table
+    firsts = {row.first for row in rows.values()} - rows.keys() - memory.told.keys()
+    if firsts:
+        rows |= {row.id: row for row in session.execute(query.where(finding.id.in_(firsts)))}
+    told = {id_: row.published or row.found for id_, row in rows.items()}
+    comparable = [
+        id_
+        for id_, moment in told.items()
+        if any(abs(moment - other) <= likeness.DEVELOPED for other in memory.moments)
+    ]
+    wordings, places = _wordings(session, comparable)
+    for id_, row in rows.items():
+        article = Article("", *wordings.get(id_, ("", "")))
+        verdict = Verdict(relevant=True, score=1, kind=row.kind, places=tuple(places[id_]))
+        memory.told[id_] = _Told(row.story_id, likeness.read(article, verdict, told[id_]))
+
+
+def _newest(session: Session, marks: Set[str]) -> dict[str, list[int]]:
+    """Of each of `marks` the NEWEST findings that have it, newest first."""
+    if session.get_bind().dialect.name == "postgresql":
+        query = (
+            "SELECT mark, ARRAY(SELECT finding_id FROM marks WHERE marks.mark = asked.mark"
+            " ORDER BY finding_id DESC LIMIT :newest)"
+            " FROM unnest(CAST(:marks AS text[])) AS asked(mark)"
+        )
+        rows = session.execute(text(query), {"marks": sorted(marks), "newest": NEWEST})
+        return {mark: ids for mark, ids in rows if ids}
+    query = (
+        "SELECT value, (SELECT group_concat(finding_id) FROM (SELECT finding_id FROM marks"
+        " WHERE mark = value ORDER BY finding_id DESC LIMIT :newest)) FROM json_each(:marks)"
+    )
+    rows = session.execute(text(query), {"marks": json.dumps(sorted(marks)), "newest": NEWEST})
+    return {mark: sorted(map(int, ids.split(",")), reverse=True) for mark, ids in rows if ids}
+
+
+def _wordings(
+    session: Session, ids: Sequence[int]
+) -> tuple[dict[int, tuple[str, str]], defaultdict[int, list[Place]]]:
+    """Title and text of the findings, and their places."""
+    finding, place = models.Finding, models.FindingPlace
+    query = select(finding.id, finding.title, finding.text).where(finding.id.in_(ids))
+    texts = {id_: (title, body) for id_, title, body in session.execute(query)}
+    columns = place.finding_id, place.code, place.level, place.name, place.province
+    places: defaultdict[int, list[Place]] = defaultdict(list)
+    of_them = select(*columns).where(place.finding_id.in_(ids)).order_by(place.position)
+    for id_, *where in session.execute(of_them):
+        places[id_].append(Place(*where))
+    return texts, places
 
 
 def _telling(row: models.Finding) -> Telling:

@@ -133,7 +133,7 @@ def test_a_finding_takes_as_many_queries_however_many_are_stored(
     few = queries(2)
     for number in range(3, 2 * stories.NEWEST):
         keep(writing, TEXT + f"\nKabar ke-{number}.", number)
-    assert queries(100) <= few
+    assert queries(100) <= few + 1  # what the story began with is no longer among the newest
 
 
 SETTING_UP = """
