@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.backfills import RECORDS, existing, files_table
+from cli.crawling import way_to_crawl
 from cli.inputs import InputError, catalogue, json_option, reading_database, spiders_to_crawl
 from cli.output import mention, print_json, say, stdout
 
@@ -125,7 +126,7 @@ def backfill(
                 came_to = read_files(backfill_id, catalogue(), progress=bars.show_files)
                 read, reports = came_to.files, came_to.outlets
             else:
-                reports = go_on(backfill_id, catalogue(), progress=bars.show)
+                reports = go_on(backfill_id, catalogue(), progress=bars.show, crawl=way_to_crawl())
     except BackfillBusyError as error:
         raise InputError(f"{error} `pantau backfills` shows how far it is.") from None
     with shared().transaction() as session:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -20,7 +20,6 @@ from cli.workers import refuse_half_shared
 
 if TYPE_CHECKING:
     from crawler.run import OutletReport
-    from crawler.spider import OutletSpider
 
 COLUMNS = ("links", "new", "fetched", "gated", "findings", "errors")
 MANY = 30  # outlets; of more, not each has a row
@@ -45,9 +44,12 @@ def crawl(
     from storage import findings
 
     spiders = spiders_to_crawl(names)
-    crawl_now = _by_workers if settings.load().queue else _here
     with _progress(len(spiders)) as progress:
-        reports = crawl_now(spiders, limit=limit, check=check, progress=progress, run=run_name)
+        reports = way_to_crawl()(spiders, limit=limit, check=check, progress=progress, run=run_name)
+    if not settings.load().queue:
+        from crawler.shared import shared
+
+        shared().close()
     with reading_database() as session:
         found = [findings.get(session, id_) for report in reports for id_ in report.found]
     if as_json:
@@ -70,21 +72,18 @@ def crawl(
         )
 
 
-def _here(spiders: Sequence[type["OutletSpider"]], **how: Any) -> list["OutletReport"]:
-    from crawler.run import crawl
-    from crawler.shared import shared
+def way_to_crawl() -> Callable[..., list["OutletReport"]]:
+    """What crawls: this process or, by the queue, workers."""
+    import settings
 
-    try:
-        return crawl(spiders, **how)
-    finally:
-        shared().close()
+    if settings.load().queue:
+        from scheduler.sharing import crawl as by_workers
 
+        refuse_half_shared()
+        return by_workers
+    from crawler.run import crawl as here
 
-def _by_workers(spiders: Sequence[type["OutletSpider"]], **how: Any) -> list["OutletReport"]:
-    from scheduler.sharing import crawl
-
-    refuse_half_shared()
-    return crawl(spiders, **how)
+    return here
 
 
 @click.command()

@@ -123,6 +123,7 @@ class OutletCrawl:
                 begin, self.run, self.name, _now(), self.backfill_id
             )
         except DoneError as problem:
+            self.is_cut = True
             raise OutletBusyError(str(problem)) from None
         self.fetched_before = self.counts.fetched
         self._tasks = [
@@ -160,9 +161,11 @@ class OutletCrawl:
                 if yields:
                     deadline = time.monotonic() + patience
                 if time.monotonic() > deadline or (self.sliced and not yields):
+                    self.is_cut = self.sliced
                     raise OutletBusyError(f"{self.name} is being crawled by another process")
                 await self.store(leases.want, self._lease_name, _now())
             elif self.sliced:
+                self.is_cut = True
                 raise OutletBusyError(f"{self.name} is being crawled by another process")
             await asyncio.sleep(min(1.0, self.shared.settings.lease_seconds / 4))
 

@@ -81,10 +81,11 @@ def go_on(
     spiders: Mapping[str, type[OutletSpider]],
     *,
     progress: Progress | None = None,
+    crawl: Callable[..., list[OutletReport]] = crawl,
 ) -> list[OutletReport]:
-    """Do what is left of a backfill, at those of its outlets that are among `spiders`; see
-    `crawler.run.crawl`. The others, and those of which nothing reaches back, are reported, too.
-    Raises BackfillBusyError."""
+    """Do what is left of a backfill, at those of its outlets that are among `spiders`, by `crawl`,
+    `crawler.run.crawl` or what does as it does. The others, and those of which nothing reaches
+    back, are reported, too. Raises BackfillBusyError."""
     engine = shared().engine
     with _held(engine, backfill_id):
         with Session(engine) as session, session.begin():

@@ -16,7 +16,7 @@ from scrapy.http import Response, TextResponse
 from twisted.python.failure import Failure
 
 from crawler import urls
-from crawler.crawl import TAKEN, Kept
+from crawler.crawl import TAKEN, Kept, OutletBusyError
 from crawler.examine import ExaminationError
 from crawler.reading import Reading
 from crawler.sources import (
@@ -241,7 +241,7 @@ class OutletBackfill:
             async for request in self._go_back():
                 yield request
             self.ended = True
-        except (UnreachableError, WaitError) as problem:
+        except (OutletBusyError, UnreachableError, WaitError) as problem:
             crawl.failed(str(problem))
         except Exception as problem:
             logger.exception("the past of %s", self.spider.name)
