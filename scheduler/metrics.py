@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from alerts import feeds
 from settings import Settings
-from storage import links, runs, states
+from storage import links, queue, runs, states
 from storage.database import reading
 from storage.models import Crawl, Delivery, Finding, Link, OutletState, Owed, State
 from storage.valkey import running_redis
@@ -92,12 +92,25 @@ class Numbers:
                         client.info("memory")["used_memory"],
                     ),
                     GaugeMetricFamily("pantau_redis_keys", "Keys in Redis.", client.dbsize()),
+                    *_work(queue.look(client)),
                 ]
         except (RedisError, ValueError):
             pass  # that is what is measured
         up.add_metric([], bool(numbers))
         yield up
         yield from numbers
+
+
+def _work(work: queue.Work) -> Iterator[Metric]:
+    workers = GaugeMetricFamily("pantau_workers", "Workers by their state.", labels=["state"])
+    number = Counter(worker.state for worker in work.workers)
+    for state in queue.STATES:
+        workers.add_metric([state], number[state])
+    yield workers
+    units = GaugeMetricFamily("pantau_queue_units", "Units that wait, by queue.", labels=["queue"])
+    for name, count in work.waiting.items():
+        units.add_metric([name], count)
+    yield units
 
 
 def _crawls(session: Session) -> Iterator[Metric]:

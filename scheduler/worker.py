@@ -19,6 +19,7 @@ from typing import Any
 from redis import ConnectionPool, Redis
 from redis.exceptions import RedisError
 from rq import Worker
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker_pool import WorkerPool
@@ -126,7 +127,8 @@ class _Place(Worker):
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
         if not self.is_horse and os.getppid() != self._pool:  # it was killed: this ends, too
-            self._stop_requested = True
+            if not self.horse_pid:
+                raise StopRequested
             self._drain()
         super().heartbeat(*args, **kwargs)
 

@@ -18,10 +18,11 @@ from rq.worker import BaseWorker
 
 DAILY, BACKFILL = "daily", "backfill"
 QUEUES = (DAILY, BACKFILL)  # in the order in which workers take from them
+STATES = WORKING, IDLE, SILENT = "working", "idle", "silent"
 DO = "scheduler.worker.do"  # what a worker calls with a unit's fields
 PREFIX = "pantau-"
 KEPT = timedelta(days=7)  # so long a run's marks stay
-SILENT = timedelta(seconds=30)  # a worker that lives is heard of every few seconds
+SILENCE = timedelta(seconds=30)  # a worker that lives is heard of every few seconds
 GRACE_SECONDS = 600  # beyond its slice a unit may take to end, before it is killed
 FAILURE_SECONDS = 60
 
@@ -205,12 +206,12 @@ def _info(name: str, places: list[BaseWorker], now: datetime) -> WorkerInfo:
             run, outlet = _run_and_outlet(execution.job_id)
             doing.append(Doing(outlet, run, execution.created_at))
     heard = max((place.last_heartbeat or now for place in places), default=now)
-    state = "working" if doing else "idle"
+    state = WORKING if doing else IDLE
     return WorkerInfo(
         name=name,
         host=host,
         pid=int(pid),
-        state="silent" if now - heard > SILENT else state,
+        state=SILENT if now - heard > SILENCE else state,
         places=len(places),
         doing=tuple(sorted(doing, key=lambda one: one.since)),
         done=sum(place.successful_job_count for place in places),
