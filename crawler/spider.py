@@ -33,6 +33,7 @@ from storage.links import Outcome
 from storage.models import SeenIn, State
 
 MAX_PAGES = 20  # of one split article
+MAX_QUEUED = 100  # requests of an outlet; Scrapy keeps 2 KB of each
 
 
 class OutletSpider(scrapy.Spider):
@@ -173,6 +174,10 @@ class OutletSpider(scrapy.Spider):
         pending = [x for x in await self.crawl.pending(limit) if x.url not in self._asked]
         pending = pending[: limit - len(self._asked)]
         for start in range(0, len(pending), CLAIM_BATCH):
+            while not self._is_over and len(self._unanswered) > MAX_QUEUED - CLAIM_BATCH:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+            if self._is_over:
+                break
             for link in await self.crawl.claimed(pending[start : start + CLAIM_BATCH]):
                 self._asked.add(link.url)
                 self._unanswered.add(link.url)
