@@ -255,10 +255,10 @@ def main(urls: int, links: int, rival: bool, as_json: bool) -> None:
         )
         return
     table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
-    columns = ("", "bytes a URL", "over", "batch", "known/s", "new/s", "CPU: known, µs", "new, µs")
+    columns = ("", "bytes", "over", "batch", "known/s", "new/s", "CPU, µs", "new, µs")
     for name in columns:
         table.add_column(name, justify="left" if name in ("", "over") else "right", no_wrap=True)
-    table.title = f"{urls:,} URLs (aim: {AIM_BYTES} bytes, {AIM_CLAIMS:,} claims a second)"
+    table.title = f"{urls:,} URLs; aim: {AIM_BYTES} bytes each, {AIM_CLAIMS:,} claims/s"
     for name, figures in (("seen-set", seen), ("scrapy-redis", dupefilter)):
         for number, asked in enumerate(figures.asked if figures else ()):
             first = (name, f"{figures.bytes_per_url:.1f}") if figures and not number else ("", "")
