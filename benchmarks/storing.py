@@ -45,6 +45,7 @@ BATCHES = (1, 20, 50, 100)
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 LIKE = 0.33  # of all, that tell what one of the last RECENT told
 RECENT = 60
+LENGTH = 1_900  # characters of a text, at least
 PAGES = 40  # that differ
 KINDS = ("allegation", "outreach", "examination", "pledge", "sanction")
 RULES: tuple[dict[str, Any], ...] = (
@@ -76,7 +77,7 @@ def invented(seed: int) -> Iterator[Arrival]:
     """Findings without end: articles of the corpus with other names, in other places."""
     chance = random.Random(seed)
     rows = list(map(json.loads, CORPUS.read_text("utf-8").splitlines()))
-    texts = [row["text"] for row in rows if row["label"] != "not_relevant"]
+    lines = [line for row in rows for line in row["text"].splitlines() if len(line) > 60]
     regencies = [area for area in load().areas.values() if area.level == "regency"]
     pages = Pages()
     bodies = [pages.page("relevant", number).encode() for number in range(PAGES)]
@@ -91,7 +92,7 @@ def invented(seed: int) -> Iterator[Arrival]:
             article = _again(chance, article, url)
         else:
             place = chance.choice(regencies)
-            article = _article(chance, texts, url)
+            article = _article(chance, lines, url)
             verdict = _verdict(
                 chance, article, Place(place.code, place.level, place.name, place.province)
             )
@@ -99,18 +100,20 @@ def invented(seed: int) -> Iterator[Arrival]:
         yield Arrival(url, article, verdict, (chance.choice(snapshots),))
 
 
-def _article(chance: random.Random, texts: Sequence[str], url: str) -> Article:
-    names = {
-        word: "".join(chance.choice("bdgklmnprst") + chance.choice("aiueo") for _ in range(3))
-        for word in "abcdef"
-    }
-    said = [
-        word if word.islower() or not word.isalpha() or chance.random() < 0.5
-        else names[chance.choice("abcdef")].title()
-        for word in "\n".join(chance.sample(texts, 2)).replace("\n", " \n ").split(" ")
-    ]  # fmt: skip
-    text = " ".join(said).replace(" \n ", "\n")[:2_000]
-    title = f"Camat {names['a'].title()} diperiksa Bawaslu soal {names['b']}"
+def _article(chance: random.Random, lines: Sequence[str], url: str) -> Article:
+    names = ["".join(chance.choice("bdgklmnprst") + chance.choice("aiueo") for _ in range(3))
+             for _ in range(6)]  # fmt: skip
+    told: list[str] = []
+    while sum(map(len, told)) < LENGTH:
+        told.append(
+            " ".join(
+                word if word.islower() or not word.isalpha() or chance.random() < 0.5
+                else chance.choice(names).title()
+                for word in chance.choice(lines).split(" ")
+            )
+        )  # fmt: skip
+    text = "\n".join(told)
+    title = f"Camat {names[0].title()} diperiksa Bawaslu soal {names[1]}"
     published = NOW - timedelta(minutes=chance.randrange(500_000))
     return Article(
         url, title, text, ("Redaksi",), published, "json-ld", section="Politik",

@@ -17,7 +17,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from crawler.examine import Examination
@@ -28,6 +29,7 @@ from storage import crawls, findings, leases, links
 from storage.coverage import CHECK
 from storage.crawls import Counts, DoneError
 from storage.database import reading
+from storage.findings import Arrival
 from storage.links import Discovery, Outcome
 from storage.models import SeenIn, State
 from storage.seen import Claim
@@ -39,12 +41,14 @@ T = TypeVar("T")
 URL_LEASE_SECONDS = 900
 CLAIM_BATCH = 20
 STORE_BATCH = 200
+FINDINGS_BATCH = 50  # they wait with their pages
 STORE_SECONDS = 1.0
 MAX_FAILURES_IN_A_ROW = 10
 CHECK_EVERY = timedelta(days=7)
 TAKEN = "being fetched for another outlet"
 # of a lease, before its end, in which nothing is asked any more: the machines' clocks differ
 MARGIN = 1 / 6
+AWAY = (OperationalError, InterfaceError, PoolTimeoutError)  # says SQLAlchemy of a database
 LAST = "last "  # so begins the name of a holder that a daily crawl waits for
 
 
@@ -96,6 +100,7 @@ class OutletCrawl:
         self._stop = stop
         self._me = (LAST if backfill_id else "") + secrets.token_hex(8)
         self._waiting: list[Outcome] = []
+        self._findings: list[Kept] = []
         self._doubtful: list[Outcome] = []
         self._answered = False
         self._flushing = asyncio.Lock()
@@ -323,8 +328,7 @@ class OutletCrawl:
     # --- outcomes ---------------------------------------------------------------------------------
 
     async def keep(self, kept: Kept) -> None:
-        """Store what became of a link: a finding at once, in a transaction of its own; others
-        together, within a second.
+        """Store what became of a link, with others, within a second.
 
         A failure that may be the outlet's and not the page's counts against the page only when
         another page answers: an outlet that is down, or a day without internet, loses nothing."""
@@ -332,7 +336,7 @@ class OutletCrawl:
         if outcome.state == State.FAILED:
             self.failed(outcome.error or "")
         if examination and examination.snapshots:
-            await self._keep_finding(outcome, examination)
+            self._findings.append(kept)
         elif outcome.state == State.FAILED and not outcome.final:
             self._doubtful.append(outcome)
             if len(self._doubtful) == MAX_FAILURES_IN_A_ROW:
@@ -343,42 +347,66 @@ class OutletCrawl:
         self._answered = True
         self._waiting += self._doubtful
         self._doubtful = []
-        if len(self._waiting) >= STORE_BATCH:
+        if len(self._waiting) >= STORE_BATCH or len(self._findings) >= FINDINGS_BATCH:
             await self.flush()
 
-    async def _keep_finding(self, outcome: Outcome, examination: Examination) -> None:
-        article, verdict = examination.article, examination.verdict
-        assert article
-        assert verdict
-        fetched = examination.snapshots[0].fetched  # what is modified later is fetched again
-
-        def store(session: Session) -> tuple[int, bool, list[str]]:
-            finding_id, new = findings.keep(
-                session,
-                outcome.url,
-                article,
-                verdict,
-                examination.snapshots,
-                _now(),
-                quiet=self._quiet,
-            )
-            return finding_id, new, links.settle(session, [outcome], fetched)
-
-        finding_id, new, settled = await self.store(store)
-        if new:
-            self.found.append(finding_id)
-            self.count(findings=1)
-        await self._settle(settled)
-
     async def flush(self) -> None:
-        """Store the outcomes that wait for it."""
+        """Store the findings and other outcomes that wait for it."""
         async with self._flushing:
+            await self._flush_findings()
             outcomes = list(self._waiting)
             if not outcomes:
                 return
             settled = await self.store(links.settle, outcomes, _now())
             self._waiting = self._waiting[len(outcomes) :]
             await self._settle(settled)
+
+    async def _flush_findings(self) -> None:
+        """Store the findings together; where that fails, one by one, so that one which cannot be
+        stored costs no other. Its link stays pending."""
+        waiting = list(self._findings)
+        if not waiting:
+            return
+        try:
+            await self._store_findings(waiting)
+        except Exception:
+            logger.exception("findings of %s could not be stored together", self.name)
+        else:
+            return
+        for kept in waiting:
+            try:
+                await self._store_findings([kept])
+            except AWAY:
+                self._findings = [*self._findings[1:], kept]
+                raise
+            except Exception as problem:
+                self._findings = self._findings[1:]
+                logger.exception("%s could not be stored", kept.outcome.url)
+                self.failed(f"an error of ours, see pantau.log: {in_words(problem)}")
+
+    async def _store_findings(self, first: Sequence[Kept]) -> None:
+        """Store these, the first that wait, in one transaction."""
+        arrivals, outcomes = [], []
+        for kept in first:
+            assert kept.examination
+            article, verdict = kept.examination.article, kept.examination.verdict
+            snapshots = kept.examination.snapshots
+            assert article
+            assert verdict
+            url = kept.outcome.url
+            arrivals.append(Arrival(url, article, verdict, snapshots, self._quiet))
+            outcomes.append(replace(kept.outcome, fetched=snapshots[0].fetched))
+
+        def store(session: Session) -> tuple[list[tuple[int, bool]], list[str]]:
+            now = _now()
+            return findings.keep_all(session, arrivals, now), links.settle(session, outcomes, now)
+
+        stored, settled = await self.store(store)
+        self._findings = self._findings[len(first) :]
+        found = [finding_id for finding_id, new in stored if new]
+        self.found += found
+        self.count(findings=len(found))
+        await self._settle(settled)
 
     async def _settle(self, urls: Sequence[str]) -> None:
         """Tell the seen-set what is stored. Where it cannot be told, it learns it from the database

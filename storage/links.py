@@ -284,13 +284,15 @@ def pending(
 class Outcome:
     """What became of one fetched link. `error` says why where `state` is FAILED; `final`: trying
     it again is no use. `published` is what its page says, for links whose source gave no date; a
-    link that a backfill skips takes it in any case."""
+    link that a backfill skips takes it in any case. `fetched` is when its page was, where that
+    counts: what is modified after it is fetched again."""
 
     url: str
     state: State
     error: str | None = None
     final: bool = True
     published: datetime | None = None
+    fetched: datetime | None = None
 
 
 def settle(session: Session, outcomes: Sequence[Outcome], now: datetime) -> list[str]:
@@ -323,7 +325,7 @@ def settle(session: Session, outcomes: Sequence[Outcome], now: datetime) -> list
                 if not outcome.final and row.attempts < MAX_ATTEMPTS:
                     continue
             row.state = State.FOUND if found else outcome.state
-            row.settled = now
+            row.settled = outcome.fetched or now
             if row.state != State.SKIPPED:
                 settled.append(row.url)
     return settled

@@ -1,26 +1,36 @@
 """Findings: kept once, with their proof, and read back as they were."""
 
+import asyncio
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import zstandard
 from alembic import command
 from alembic.config import Config
+from redis import Redis
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from crawler.crawl import Kept, OutletCrawl
+from crawler.examine import Examination
+from crawler.shared import Shared
 from extract.article import Article, Clue, Evidence, Page, Place, Verdict
 from extract.link import Link
 from extract.snapshot import Snapshot
 from storage import findings, links, models
 from storage.database import MIGRATIONS, reading
 from storage.findings import Finding
+from storage.links import Outcome
+from storage.models import State
 from storage.search import Search
+from storage.seen import Claim, Seen
+from tests.conftest import RedisServer
 from tests.storage.conftest import Writing
 
 NOW = datetime(2024, 11, 20, 5, 0, tzinfo=UTC)
@@ -291,6 +301,39 @@ def test_two_who_keep_the_same_article_at_once_keep_it_once(
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(work, range(6))) == [False] * 5 + [True]
     assert len(read(engine)) == 1
+
+
+def test_one_that_cannot_be_stored_costs_no_other(
+    engine: Engine, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared = SimpleNamespace(
+        engine=engine,
+        transaction=lambda: Session(engine),
+        seen=Seen(Redis.from_url(redis_server.url), lambda: links.settled_urls(engine)),
+    )
+    crawl = OutletCrawl(cast(Shared, shared), "kabar", "run", pytest.fail)
+    urls = [f"https://kabar.id/berita/{n}" for n in range(4)]
+    snapshot = Snapshot.of(pages(b"<p>Camat</p>")[0])
+    bad = replace(snapshot, sha256=cast(str, None))
+
+    async def live() -> None:
+        await crawl.record([Link(url, url) for url in urls], known_before=None, oldest=None)
+        for number, url in enumerate(urls):
+            proof = (bad if number == 1 else snapshot,)
+            article = replace(ARTICLE, title=f"Perkara {number}")
+            await crawl.keep(Kept(Outcome(url, State.FOUND), Examination(article, VERDICT, proof)))
+        await crawl.flush()
+
+    asyncio.run(live())
+    titles = {finding.id: finding.title for finding in read(engine)}
+    assert sorted(titles.values()) == ["Perkara 0", "Perkara 2", "Perkara 3"]
+    assert (sorted(crawl.found), crawl.counts.findings, crawl.counts.errors) == (
+        sorted(titles), 3, 1,
+    )  # fmt: skip
+    with reading(engine) as session:
+        assert [link.url for link in links.pending(session, "kabar", 9)] == [urls[1]]
+    claims = shared.seen.claim(urls, "kabar", 9)
+    assert [claim == Claim.SETTLED for claim in claims] == [True, False, True, True]
 
 
 def test_a_finding_is_kept_whole_or_not_at_all(writing: Writing, engine: Engine) -> None:

@@ -10,15 +10,18 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from extract.article import Place
-from storage import findings, models, outbox, reviews, rules
+from extract.link import Link
+from storage import findings, links, models, outbox, reviews, rules
 from storage.database import reading
-from storage.models import Finding, Owed
+from storage.models import Finding, Mark, Owed
 from storage.rules import valid
 from storage.search import Search
+from tests.storage import test_stories as told_of
 from tests.storage.conftest import Writing, at_once
 from tests.storage.test_findings import ARTICLE, NOW, VERDICT, keep
 
 HOUR = timedelta(hours=1)
+LONG = "Kepala desa Tuva membantah.\n" + " ".join(f"Keterangan saksi ke-{n}." for n in range(20))
 DIGEST = time(6, 30)
 STORIES = 1000  # their ids begin where those of real ones do not come
 
@@ -380,3 +383,77 @@ def test_a_finding_and_what_it_owes_are_stored_together(writing: Writing, engine
             allege(session, kind, text)
     with reading(engine) as session:
         assert [stage for *_, stage in owed(session)] == ["allegation", "sanction"]
+
+
+def test_what_is_kept_together_comes_to_the_same_as_one_by_one(
+    writing: Writing, engine: Engine
+) -> None:
+    told = [
+        (told_of.TEXT, "allegation"),
+        (told_of.RETOLD, "pledge"),
+        (f"SIGI, KABAR –\n{told_of.TEXT}", "allegation"),
+        (told_of.ANOTHER, "examination"),
+        (LONG, "allegation"),
+        (LONG.replace("Kepala", "Salinan: kepala"), "allegation"),
+        (told_of.SANCTION, "sanction"),
+        (told_of.ELSEWHERE, "examination"),
+    ]
+    arrivals = [
+        replace(told_of.arrival(text, number, number / 4, kind), quiet=number in (0, 6))
+        for number, (text, kind) in enumerate(told)
+    ]
+    changed = replace(arrivals[1].verdict, kind="sanction")
+    arrivals.insert(4, replace(arrivals[1], verdict=changed))  # the same wording again
+    reworded = replace(arrivals[1].article, text=told_of.RETOLD + "\nSelesai.")
+    arrivals.insert(6, replace(arrivals[1], article=reworded, verdict=changed))
+
+    def left_by(*batches: list[findings.Arrival]) -> list[Any]:
+        with writing() as session:
+            for table in reversed(models.Base.metadata.sorted_tables):
+                session.execute(table.delete())
+            for pace in ("at once", "daily"):
+                rule(session, pace, pace=pace)
+            rule(session, "words", wanted={"words": "mobil dinas"})
+        for batch in batches:
+            with writing() as session:
+                for arrival in batch:
+                    link = Link(arrival.url, arrival.url)
+                    links.record(
+                        session, arrival.url[8:14], [link],
+                        now=NOW, known_before=None, oldest=None,
+                    )  # fmt: skip
+                findings.keep_all(session, batch, NOW)
+        with reading(engine) as session:
+            found = session.scalars(select(Finding).order_by(Finding.id)).all()
+            place = {row.id: number for number, row in enumerate(found)}
+            story = {row.story_id: place[row.id] for row in reversed(found)}
+            said = [
+                (row.url, row.kind, row.quiet, row.same_as and place[row.same_as],
+                 story[row.story_id], len(row.revisions), len(row.revisions[0].snapshots),
+                 row.facets, row.fetched, len(row.places))
+                for row in found
+            ]  # fmt: skip
+            stories = {
+                (story[row.id], place[row.first], row.count, row.begun)
+                for row in session.scalars(select(models.Story))
+            }
+            news = [
+                (name, place[row.finding_id], story[row.story_id], row.stage)
+                for name, row in session.execute(
+                    select(models.Rule.name, Owed).join(Owed).order_by(Owed.id)
+                )
+            ]
+            marks = {(row.mark, place[row.finding_id]) for row in session.scalars(select(Mark))}
+            tallies = {
+                (row.facet, row.since, row.findings)
+                for row in session.scalars(select(models.Tally))
+                if row.findings
+            }
+        return [said, stories, news, marks, tallies]
+
+    alone = left_by(*([arrival] for arrival in arrivals))
+    assert [row[4] for row in alone[0]] == [0, 0, 0, 3, 4, 4, 0, 7]
+    assert alone[0][5][3] == 4, "it is a copy"
+    assert len({name for name, *_ in alone[2]}) == 3
+    assert left_by(arrivals) == alone
+    assert left_by(arrivals[:3], arrivals[3:]) == alone

@@ -1,5 +1,6 @@
 """Stories: findings that tell the same find each other, from any worker, at a constant cost."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from extract.link import Link
 from extract.snapshot import Snapshot
 from storage import findings, links, models, stories
 from storage.database import reading
+from storage.findings import Arrival
 from storage.stories import get_story
 from tests.storage.conftest import Writing, at_once
 
@@ -52,20 +54,36 @@ def keep(
     place: Place = SIGI,
 ) -> int:
     """Store an article; gives the id of its story."""
+    [story] = keep_all(writing, [arrival(text, number, day, kind, place)])
+    return story
+
+
+def arrival(
+    text: str, number: int, day: float = 0, kind: str = "allegation", place: Place = SIGI
+) -> Arrival:
     url = f"https://kabar{number}.id/berita"
     now = NOW + day * DAY
     article = Article(url, "Camat dan kaus calon bupati", text, published=now)
     verdict = Verdict(relevant=True, score=0.9, kind=kind, places=(place,))
+    return Arrival(url, article, verdict, [Snapshot(url, now, None, "0" * 64, b"")])
+
+
+def keep_all(writing: Writing, arrivals: Sequence[Arrival]) -> list[int]:
+    """Store articles in one transaction; gives the ids of their stories."""
+    now = max(arrival.snapshots[0].fetched for arrival in arrivals)
+    told = []
     with writing() as session:
-        link = Link(url, url)
-        links.record(session, f"kabar{number}", [link], now=now, known_before=None, oldest=None)
-        snapshot = Snapshot(url, now, None, "0" * 64, b"")
-        id_, new = findings.keep(session, url, article, verdict, [snapshot], now)
-        assert new
-        finding = findings.get(session, id_)
-        assert finding
-        assert finding.story
-        return finding.story
+        for each in arrivals:
+            link = Link(each.url, each.url)
+            outlet = each.url.removeprefix("https://").partition(".")[0]
+            links.record(session, outlet, [link], now=now, known_before=None, oldest=None)
+        for id_, new in findings.keep_all(session, arrivals, now):
+            assert new
+            finding = findings.get(session, id_)
+            assert finding
+            assert finding.story
+            told.append(finding.story)
+    return told
 
 
 def test_a_story_has_its_first_a_count_and_a_list(writing: Writing, engine: Engine) -> None:
@@ -151,10 +169,17 @@ from contextlib import contextmanager
 def writing():
     with Session(engine) as session, session.begin():
         yield session
-for day in range(5):
-    text = (story.TEXT, story.RETOLD)[os.getpid() % 2].replace("Lasoma", "Lasoma" + "abcde"[day])
-    print(story.keep(writing, text.replace("Arman", "Arman" + "abcde"[day]),
-                     os.getpid() * 10 + day, day=7 * day))
+for days in ([0, 1], [2], [3, 4]):
+    texts = [
+        (story.TEXT, story.RETOLD)[os.getpid() % 2]
+        .replace("Lasoma", "Lasoma" + "abcde"[day])
+        .replace("Arman", "Arman" + "abcde"[day])
+        for day in days
+    ]
+    arrivals = [
+        story.arrival(text, os.getpid() * 10 + day, 7 * day) for day, text in zip(days, texts)
+    ]
+    print(*story.keep_all(writing, arrivals))
 """
 
 
