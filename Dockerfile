@@ -6,7 +6,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore
 
-# A worker has a home of its own, with a log of its own, and the outlets that `pantau run` keeps.
+# A worker has a home of its own, and in it the outlets that `pantau run` keeps.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin pantau \
     && install --directory --owner pantau --mode 700 /var/lib/pantau /var/lib/pantau-worker \
     && ln --symbolic ../pantau/outlets.toml /var/lib/pantau-worker/outlets.toml
@@ -24,6 +24,7 @@ RUN pip install --no-deps --no-build-isolation --editable . \
 # by its number: Kubernetes has to see that it is not root
 USER 10001
 ENV PANTAU_HOME=/var/lib/pantau \
+    PANTAU_LOG_TO=stderr \
     PANTAU_DASHBOARD_ADDRESS=0.0.0.0:8080
 VOLUME /var/lib/pantau
 

@@ -115,10 +115,13 @@ class Settings(BaseSettings):
     """Of what the operators are told; each rule has a language of its own."""
 
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
-    """How much is written to pantau.log in `home`."""
+    """How much is logged."""
 
     log_format: str = Field("human", pattern="^(human|json)$")
-    """How pantau.log is written: lines for people, or a JSON object a line."""
+    """How the log is written: lines for people, or a JSON object a line."""
+
+    log_to: str = Field("file", pattern="^(file|stderr)$")
+    """Where the log goes: pantau.log in `home`, or stderr, as containers have it."""
 
     heartbeat_url: str | None = Field(None, pattern=ADDRESS)
     """What `pantau run` asks when a daily crawl begins (URL/start), is done (URL), failed

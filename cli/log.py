@@ -1,4 +1,4 @@
-"""pantau.log: what Scrapy and Pantau log goes to a file; the terminal is for people.
+"""What Scrapy and Pantau log goes to pantau.log, for the terminal is for people; or to stderr.
 
 Each line says which crawl and which outlet it is about, where it is about one.
 """
@@ -24,9 +24,11 @@ def write_log() -> None:
         current.home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"PANTAU_HOME, {current.home}, cannot be made: {error.strerror}") from None
-    handler = logging.handlers.RotatingFileHandler(
-        current.home / "pantau.log", maxBytes=MAX_BYTES, backupCount=OLD_FILES, encoding="utf-8"
-    )
+    handler: logging.Handler = logging.StreamHandler()
+    if current.log_to == "file":
+        handler = logging.handlers.RotatingFileHandler(
+            current.home / "pantau.log", maxBytes=MAX_BYTES, backupCount=OLD_FILES, encoding="utf-8"
+        )
     handler.setFormatter(_formatter(current.log_format))
     logging.basicConfig(level=current.log_level, handlers=[handler])
     logging.captureWarnings(True)

@@ -254,6 +254,20 @@ def test_without_internet_each_outlet_is_one_line(pantau: Pantau) -> None:
     assert [report["errors"] for report in reports] == [1] * 5
 
 
+@pytest.mark.parametrize("to", ["file", "stderr"])
+def test_the_log_goes_where_it_is_to_go(pantau: Pantau, to: str) -> None:
+    pantau.set(log_to=to, log_format="json")
+    program = "import cli.log, logging; cli.log.write_log(); logging.warning('the disk is full')"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], env=pantau.environment, cwd=ROOT,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    path = pantau.home / "pantau.log"
+    written = {"stderr": ran.stderr, "file": path.read_text() if path.exists() else ""}
+    assert json.loads(written.pop(to))["event"] == "the disk is full"
+    assert [*written.values()] == [""]
+
+
 def test_run_crawls_now_keeps_the_schedule_and_ends_on_sigterm(pantau: Pantau) -> None:
     run = pantau.start("run", "--now", "--json")
     assert run.stdout
