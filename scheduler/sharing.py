@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 MOST_TRIES = 5  # at an outlet whose process dies each time
 LOOKS = 12  # at what is done, in the length of a lease
-LOOK_SHARE = 20  # a look is made at most this share of the time: many outlets take long
+LOOK_SHARE = 20  # between two looks so many times what one takes: many outlets take long
 DIED = f"the process that crawled it died {MOST_TRIES} times, see pantau.log"
 
 Progress = Callable[[Sequence[OutletReport]], None]
@@ -97,10 +97,10 @@ class _Round:
         self._insist(lambda: queue.welcome(self._redis, self._run))
         while not self._is_done() and not self._stopping.is_set():
             began = time.monotonic()
-            self._look()
+            is_seen = self._look()
             if not self._is_done():
-                took = time.monotonic() - began
-                self._stopping.wait(max(self._pause, LOOK_SHARE * took))
+                took = (time.monotonic() - began) if is_seen else 0.0
+                self._stopping.wait(min(max(self._pause, LOOK_SHARE * took), LOOKS * self._pause))
         if not self._is_done():
             self._withdraw()
         self._name_findings()
@@ -117,8 +117,9 @@ class _Round:
     def _is_done(self) -> bool:
         return all(r.state not in ("waiting", "running") for r in self._reports.values())
 
-    def _look(self) -> None:
-        """See what is done, and offer what nobody is at."""
+    def _look(self) -> bool:
+        """See what is done, and offer what nobody is at; whether that could be done."""
+        is_seen = True
         try:
             held = self._see()
             held |= queue.taken(self._redis, self._run)
@@ -140,8 +141,10 @@ class _Round:
                     self._noticed[outlet] = now
         except (SQLAlchemyError, RedisError):
             logger.exception("what is done could not be seen; trying again")
+            is_seen = False
         if self._progress:
             self._progress([*self._reports.values()])
+        return is_seen
 
     @property
     def _grace(self) -> float:
