@@ -14,13 +14,13 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from math import sqrt
 
 from rensa import RMinHash
 
 from extract import opinion, places
-from extract.article import Article, Place, Verdict
+from extract.article import Article, Verdict
 from extract.lexicon import DATA, Word, words
 
 SEED = 1
@@ -81,58 +81,48 @@ def _load() -> _Words:
 
 
 @dataclass(frozen=True)
-class Telling:
-    """What an article tells, as far as it can be compared; read when it is first asked for, as most
-    are found unlike by their time or text alone.
-
-    `names` are all words of names (of people, villages, venues, lower case), `actors` those of the
-    officials it is about, `voices` those of watchers and candidates, whom many stories of a place
-    share. `regencies`, `provinces` and `districts` are Kemendagri codes, `days` the days (day,
-    month) it names, `terms` the words beside names and what each weighs; `stage` is one of STAGES
-    or 0.
-    """
+class _Wording:
+    """What is compared of an article's words; read when it is first asked for, as most articles are
+    found unlike by their time or text alone. See `Telling`."""
 
     title: str
     text: str
-    places: tuple[Place, ...]
-    stage: int
-    told: datetime
 
     @cached_property
     def minhash(self) -> RMinHash:
         minhash = RMinHash(PERMUTATIONS, SEED)
-        said = [word.text for word in self._words]
+        said = [word.text for word in words(self.text)]
         minhash.update([" ".join(said[n : n + RUN]) for n in range(max(1, len(said) - RUN + 1))])
         return minhash
 
     @cached_property
-    def names(self) -> frozenset[str]:
-        return frozenset().union(*self._named.values())
+    def bands(self) -> tuple[str, ...]:
+        digest = self.minhash.digest()
+        rows = [digest[band * ROWS : (band + 1) * ROWS] for band in range(BANDS)]
+        return tuple(
+            "t:" + hashlib.blake2b(f"{band} {row}".encode(), digest_size=8).hexdigest()
+            for band, row in enumerate(rows)
+        )
 
     @cached_property
-    def actors(self) -> frozenset[str]:
-        return frozenset(self._named["actor"] - self._named["area"]) - self.voices
-
-    @cached_property
-    def voices(self) -> frozenset[str]:
-        named = self._named
-        return frozenset(named["voice"] | (named["speaker"] - named["actor"]))
-
-    @cached_property
-    def areas(self) -> frozenset[str]:
-        return frozenset(self._named["area"])
-
-    @cached_property
-    def regencies(self) -> frozenset[str]:
-        return frozenset(p.code[:5] for p in self.places if p.level != "province")
-
-    @cached_property
-    def provinces(self) -> frozenset[str]:
-        return frozenset(p.code[:2] for p in self.places)
-
-    @cached_property
-    def districts(self) -> frozenset[str]:
-        return frozenset(p.code for p in self.places if p.level == "district")
+    def named(self) -> Mapping[str, frozenset[str]]:
+        """The words of names by the role of who bears them; see `_names`."""
+        # where every word has a capital, none tells a name
+        title = "" if _capitals(self.title) else self.title
+        named: dict[str, set[str]] = {
+            role: set() for role in ("actor", "voice", "speaker", "area", "")
+        }
+        runs = [*_names(self.text, words(self.text)), *_names(title, words(title))]
+        for run, role in runs:
+            named[role].update(word for word in run if len(word) > 2)
+        named["actor"].update(a.lower() or b.lower() for a, b in _INITIALS.findall(self.text))
+        voices = named["voice"] | (named["speaker"] - named["actor"])
+        return {
+            "names": frozenset().union(*named.values()),
+            "actors": frozenset(named["actor"] - named["area"] - voices),
+            "voices": frozenset(voices),
+            "areas": frozenset(named["area"]),
+        }
 
     @cached_property
     def days(self) -> frozenset[tuple[int, int]]:
@@ -141,36 +131,74 @@ class Telling:
     @cached_property
     def terms(self) -> dict[str, float]:
         usual = _load().usual
-        stems = {
-            opinion.stem(w.text) for w in (*words(self.title), *self._words) if len(w.text) > 3
-        }
-        return {
-            stem: usual.get(stem, 1.0)
-            for stem in stems - {opinion.stem(name) for name in self.names} - {"#"}
-        }
+        said = (*words(self.title), *words(self.text))
+        stems = {opinion.stem(word.text) for word in said if len(word.text) > 3}
+        names = {opinion.stem(name) for name in self.named["names"]}
+        return {stem: usual.get(stem, 1.0) for stem in stems - names - {"#"}}
 
-    @cached_property
-    def _words(self) -> tuple[Word, ...]:
-        return words(self.text)
 
-    @cached_property
-    def _named(self) -> dict[str, set[str]]:
-        """The words of names by the role of who bears them; see `_names`."""
-        # where every word has a capital, none tells a name
-        title = "" if _capitals(self.title) else self.title
-        named: dict[str, set[str]] = {
-            role: set() for role in ("actor", "voice", "speaker", "area", "")
-        }
-        for run, role in [*_names(self.text, self._words), *_names(title, words(title))]:
-            named[role].update(word for word in run if len(word) > 2)
-        named["actor"].update(a.lower() or b.lower() for a, b in _INITIALS.findall(self.text))
-        return named
+@lru_cache(256)  # what is new is compared with what is new: the same articles again and again
+def _wording(title: str, text: str) -> _Wording:
+    return _Wording(title, text)
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What an article tells, as far as it can be compared.
+
+    `names` are all words of names (of people, villages, venues, lower case), `actors` those of the
+    officials it is about, `voices` those of watchers and candidates, whom many stories of a place
+    share. `regencies`, `provinces` and `districts` are Kemendagri codes, `days` the days (day,
+    month) it names, `terms` the words beside names and what each weighs; `stage` is one of STAGES
+    or 0.
+    """
+
+    wording: _Wording
+    regencies: frozenset[str]
+    provinces: frozenset[str]
+    districts: frozenset[str]
+    stage: int
+    told: datetime
+
+    @property
+    def minhash(self) -> RMinHash:
+        return self.wording.minhash
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.wording.named["names"]
+
+    @property
+    def actors(self) -> frozenset[str]:
+        return self.wording.named["actors"]
+
+    @property
+    def voices(self) -> frozenset[str]:
+        return self.wording.named["voices"]
+
+    @property
+    def areas(self) -> frozenset[str]:
+        return self.wording.named["areas"]
+
+    @property
+    def days(self) -> frozenset[tuple[int, int]]:
+        return self.wording.days
+
+    @property
+    def terms(self) -> dict[str, float]:
+        return self.wording.terms
 
 
 def read(article: Article, verdict: Verdict, told: datetime) -> Telling:
     """What is compared of an article; `told` is when it was published, or found."""
-    stage = STAGES.get(verdict.kind or "", 0)
-    return Telling(article.title, article.text[:READ], verdict.places, stage, told)
+    return Telling(
+        wording=_wording(article.title, article.text[:READ]),
+        regencies=frozenset(p.code[:5] for p in verdict.places if p.level != "province"),
+        provinces=frozenset(p.code[:2] for p in verdict.places),
+        districts=frozenset(p.code for p in verdict.places if p.level == "district"),
+        stage=STAGES.get(verdict.kind or "", 0),
+        told=told,
+    )
 
 
 def _names(text: str, found: Sequence[Word]) -> Iterator[tuple[list[str], str]]:
@@ -279,20 +307,13 @@ def continues(new: Telling, first: Telling, latest: Telling) -> bool:
 def marks(telling: Telling) -> tuple[str, ...]:
     """The marks by which an article is found: bands of its MinHash ("t:"), the week in each
     regency ("w:"), names in a province ("n:"); at most 64 characters each."""
-    return (*_bands(telling), *_events(telling, weeks=(0,), seasons=(0,)))
+    return (*telling.wording.bands, *_events(telling, weeks=(0,), seasons=(0,)))
 
 
 def sought(telling: Telling) -> tuple[str, ...]:
     """The marks that those articles may have which tell the same: of the weeks and seasons before
     and after, too."""
-    return (*_bands(telling), *_events(telling, weeks=(-1, 0, 1), seasons=(-1, 0, 1)))
-
-
-def _bands(telling: Telling) -> Iterator[str]:
-    digest = telling.minhash.digest()
-    for band in range(BANDS):
-        rows = digest[band * ROWS : (band + 1) * ROWS]
-        yield "t:" + hashlib.blake2b(f"{band} {rows}".encode(), digest_size=8).hexdigest()
+    return (*telling.wording.bands, *_events(telling, weeks=(-1, 0, 1), seasons=(-1, 0, 1)))
 
 
 def _events(telling: Telling, weeks: Sequence[int], seasons: Sequence[int]) -> Iterator[str]:

@@ -150,10 +150,10 @@ def _add(
             found=now,
             fetched=arrival.snapshots[0].fetched,
             quiet=arrival.quiet or link.discovered <= ended[link.outlet],
-            fingerprint=fingerprint(models.storable(arrival.article.text)),
             dismissed=False,
         )
         _describe(row, arrival.article, arrival.verdict, None)
+        row.fingerprint = fingerprint(row.text)
         rows.append(row)
     _find_originals(session, rows)
     marks = stories.assign(session, rows, now)
@@ -184,7 +184,7 @@ def _add(
             for snapshot in _snapshots(arrival.snapshots)
         ],
     )
-    insert_all(session, models.Mark, marks)
+    stories.mark(session, marks)
     outbox.owe_all(session, rows, now)
     for row in rows:
         yield row.id, True
@@ -270,7 +270,7 @@ def _describe(
         review.judged = row.kind
         row.kind = review.kind or row.kind
     row.subjects = list(verdict.subjects)
-    row.evidence = [asdict(sentence) for sentence in verdict.evidence]
+    row.evidence = [_stored(sentence) for sentence in verdict.evidence]
     row.told = models.told(published, row.found)
     row.places = [
         models.FindingPlace(position=position, told=row.told, **asdict(place))
@@ -360,6 +360,21 @@ def _finding(row: models.Finding) -> Finding:
         snapshot_sha256=proof.snapshots[0].sha256,
         revision=len(row.revisions),
     )
+
+
+def _stored(sentence: Evidence) -> dict[str, Any]:
+    # as `asdict` does, which takes five times as long
+    clues = [
+        {"what": clue.what, "text": clue.text, "start": clue.start, "end": clue.end}
+        for clue in sentence.clues
+    ]
+    return {
+        "text": sentence.text,
+        "start": sentence.start,
+        "end": sentence.end,
+        "where": sentence.where,
+        "clues": clues,
+    }
 
 
 def _evidence(stored: dict[str, Any]) -> Evidence:

@@ -93,12 +93,12 @@ class _Memory:
 
 def assign(
     session: Session, found: Sequence[models.Finding], now: datetime
-) -> list[dict[str, object]]:
+) -> list[tuple[str, int]]:
     """Put the new findings, which have ids and are not written yet, into the stories they tell, one
-    after another, or begin one; gives their marks, to be written after them in this transaction.
+    after another, or begin one; gives their marks, to be written (`mark`) after them.
 
-    Whoever else assigns waits until it ends: of two findings of one story that come at once, the
-    second sees the first."""
+    Whoever else assigns waits until this transaction ends: of two findings of one story that come
+    at once, the second sees the first."""
     tellings = {row.id: _telling(row) for row in found}
     if session.get_bind().dialect.name == "postgresql":  # SQLite's writers take turns anyway
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
@@ -113,7 +113,7 @@ def assign(
     ids = iter(next_ids(session, models.Story, len(found)))
     begun: dict[int, dict[str, object]] = {}
     more: Counter[int] = Counter()
-    marks: list[dict[str, object]] = []
+    marks: list[tuple[str, int]] = []
     for row in found:
         telling = tellings[row.id]
         original = memory.told.get(row.same_as or 0)
@@ -126,10 +126,10 @@ def assign(
         row.story_id = story_id
         more[story_id] += 1
         memory.told[row.id] = _Told(story_id, telling)
-        for mark in likeness.marks(telling):
-            marks.append({"mark": mark, "finding_id": row.id})
-            ids_with_it = [*memory.newest.get(mark, ()), row.id]
-            memory.newest[mark] = sorted(ids_with_it, reverse=True)[:NEWEST]
+        for trait in likeness.marks(telling):
+            marks.append((trait, row.id))
+            having = [*memory.newest.get(trait, ()), row.id]
+            memory.newest[trait] = sorted(having, reverse=True)[:NEWEST]
     insert_all(
         session,
         models.Story,
@@ -138,6 +138,21 @@ def assign(
     if more:
         _grow(session, more, now)
     return marks
+
+
+def mark(session: Session, marks: Sequence[tuple[str, int]]) -> None:
+    """Write marks of findings, by their ids: many, so that they go past SQLAlchemy."""
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        query = (
+            "INSERT INTO marks (mark, finding_id)"
+            " SELECT * FROM unnest(CAST(:marks AS text[]), CAST(:ids AS int[]))"
+        )
+        traits, ids = zip(*marks, strict=True)
+        connection.execute(text(query), {"marks": [*traits], "ids": [*ids]})
+    else:
+        query = "INSERT INTO marks (mark, finding_id) VALUES (?, ?)"
+        connection.exec_driver_sql(query, [*marks])
 
 
 def _grow(session: Session, more: Counter[int], now: datetime) -> None:
@@ -172,8 +187,7 @@ def _begin_late(session: Session, first: models.Finding) -> int:
     session.flush()
     first.story_id = story.id
     session.flush()
-    marks = likeness.marks(telling)
-    insert_all(session, models.Mark, [{"mark": mark, "finding_id": first.id} for mark in marks])
+    mark(session, [(trait, first.id) for trait in likeness.marks(telling)])
     return story.id
 
 
