@@ -28,6 +28,7 @@ from dashboard import (
     team,
     today,
     trends,
+    workers,
 )
 from dashboard.access import API, SignInFirstError, Visit
 from dashboard.guard import SECURITY, Guard, Rates
@@ -50,6 +51,7 @@ ROUTERS = (
     team.router,
     today.router,
     trends.router,
+    workers.router,
 )
 
 

@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from alerts import notices
+from dashboard import workers
 from dashboard.access import Id, Number, Operator, Viewer, Visit
 from dashboard.catalogue import catalogue
 from dashboard.pages import page, see
@@ -51,6 +52,8 @@ def crawls_page(visit: Viewer, number: Number = 1) -> Response:
         pages=pages,
         backfills=latest,
         under_way={one["run"] for one in values["progress"]},
+        workers=workers.see(visit),
+        most=workers.SHOWN,
         **values,
     )
 

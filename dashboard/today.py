@@ -11,6 +11,7 @@ from pydantic import AwareDatetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dashboard import workers
 from dashboard.access import Viewer
 from dashboard.findings import Asked, shown
 from dashboard.pages import page, see
@@ -65,6 +66,7 @@ def today_page(visit: Viewer, last: Literal["", "day", "week"] = "", old: str = 
         run=run,
         is_going=run is not None and runs.is_going([run], visit.now, limit),
         is_cut_short=run is not None and run.finished < run.outlets * runs.MOST,
+        nobody_works=visit.settings.queue and workers.see(visit).is_stuck,
         is_late=run is None or visit.now - run.started > LATE,
         **shown(),
     )

@@ -10,6 +10,7 @@ from threading import Thread
 from time import monotonic
 from urllib.parse import urlsplit
 
+from redis.exceptions import RedisError
 from sqlalchemy import Engine, func, select
 
 import settings
@@ -18,12 +19,12 @@ from alerts.errors import AddressError
 from crawler.outlet import Outlet
 from crawler.outlets import catalogue
 from extract.lexicon import LexiconError, load
-from storage import crawls, links, runs, states
+from storage import crawls, links, queue, runs, states
 from storage.database import open_database, reading
 from storage.errors import DatabaseError, RedisUnavailableError
 from storage.models import State
 from storage.states import Change
-from storage.valkey import open_redis
+from storage.valkey import open_redis, running_redis
 
 LEAST_FREE_BYTES = 1024**3
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=10)
@@ -44,8 +45,8 @@ class Check:
 
 
 def check() -> Iterator[Check]:
-    """Look at settings, database, clock, channels, Redis, lexicon, disk, and whether the outlets
-    answer."""
+    """Look at settings, database, clock, channels, Redis, workers, lexicon, disk, and whether the
+    outlets answer."""
     current = settings.load()
     yield Check(
         "settings",
@@ -63,6 +64,8 @@ def check() -> Iterator[Check]:
         yield from _channels(engine, current)
         engine.dispose()
     yield _redis(current)
+    if current.queue:
+        yield workers(current)
     yield _lexicon(current)
     free = shutil.disk_usage(current.home if current.home.exists() else ".").free
     yield Check(
@@ -100,6 +103,21 @@ def outlets(engine: Engine) -> list[Change]:
     watched = [*catalogue.spiders()]
     with reading(engine) as session:
         return states.judged(session, datetime.now(UTC), watched)
+
+
+def workers(current: settings.Settings) -> Check:
+    """Whether somebody does what waits in the queue."""
+    advice = "Start `pantau worker`, here or on another machine."
+    try:
+        with running_redis(current.redis_url, current.home) as client:
+            work = queue.look(client)
+    except (RedisError, ValueError):  # the private one runs only while something does
+        return Check("workers", False, "none can be seen, as Redis does not answer", advice)
+    living = [worker for worker in work.workers if worker.state != queue.SILENT]
+    waiting = sum(work.waiting.values())
+    places = sum(worker.places for worker in living)
+    says = f"{len(living)} alive, for {places} outlets at a time; {waiting} units wait"
+    return Check("workers", bool(living), says, advice)
 
 
 def _database(engine: Engine) -> Check:

@@ -11,9 +11,11 @@ from dashboard.api.outlets import Asked
 from dashboard.backfills import FormError, chosen, go_on, start, stop
 from dashboard.backfills import window as days_of
 from dashboard.crawls import ask_for_all, end
+from dashboard.workers import see
 from storage import backfills, jobs, runs
 from storage.backfills import CANCEL, PAUSE, Progress
 from storage.jobs import JobState, Kind
+from storage.queue import Work
 
 router = APIRouter()
 
@@ -25,6 +27,15 @@ def crawls(visit: Viewer) -> list[runs.Run]:
     """The crawls of the last four weeks that were started together, the newest first."""
     with visit.reading() as session:
         return runs.runs(session, visit.now)
+
+
+@router.get("/workers")
+def workers(visit: Viewer) -> Work:
+    """The workers, which outlets they are at, and how much waits in each queue."""
+    work = see(visit).work
+    if work is None:
+        raise HTTPException(503, "Redis does not answer.")
+    return work
 
 
 @router.post("/crawls", status_code=202)

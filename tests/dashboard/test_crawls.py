@@ -8,17 +8,23 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
+from rq import Worker
+from rq.serializers import JSONSerializer
 from sqlalchemy.orm import Session
 
 from dashboard.crawls import ERRORS
 from extract.link import Link
+from scheduler import health
 from scheduler.jobs import working
-from storage import crawls, links
+from storage import crawls, links, queue
 from storage.crawls import Counts
 from storage.models import Link as LinkRow
 from storage.models import Role, State
+from storage.queue import Unit
+from storage.valkey import open_redis
 from tests.conftest import Pantau, row
 from tests.dashboard.conftest import Dashboard
 from tests.dashboard.test_outlets import address, set_up, until
@@ -191,3 +197,36 @@ def test_a_crawl_tells_its_numbers_and_errors(dashboard: Dashboard, installed: P
     assert "Crawl all" not in overview, "a viewer only looks"
     browser.get("/crawls/runs/none", 404)
     browser.get("/crawls/jobs/7", 404)
+
+
+def test_workers_are_shown_with_what_they_do(dashboard: Dashboard, tmp_path: Path) -> None:
+    browser = dashboard.signed_in(Role.VIEWER)
+    assert "Workers" not in browser.get("/crawls"), "without the queue there are none"
+    object.__setattr__(dashboard.settings, "queue", True)
+    assert "There are no workers." in browser.get("/crawls")
+    with open_redis(None, tmp_path) as redis:
+        queue.offer(redis, [Unit("run", name) for name in ("laksara", "satumeja")], 1)
+        said = "Work waits, but no worker takes it"
+        for page in ("/", "/crawls", "/crawls/workers/now"):
+            assert said in browser.get(page)
+        answer = browser.client.get("/api/v1/workers").json()
+        assert (health.workers(dashboard.settings).ok, answer["workers"]) == (False, [])
+        place = Worker(
+            queue.queues(redis), f"mesin.<b>:{77}/a", connection=redis, serializer=JSONSerializer
+        )
+        place.register_birth()
+        job, _ = place.dequeue_job_and_maintain_ttl(None)
+        place.prepare_execution(job)
+        place.prepare_job_execution(job)
+        shown = browser.get("/crawls/workers/now")
+        assert said not in shown
+        assert 'href="/outlets/laksara">' in shown
+        assert "mesin.&lt;b&gt;:77" in shown
+        assert "1 daily" in shown
+        assert health.workers(dashboard.settings).says == "1 alive, for 1 outlets at a time; 1 units wait"
+        answer = browser.client.get("/api/v1/workers").json()
+        assert answer["waiting"] == {"daily": 1, "backfill": 0}
+        assert [doing["outlet"] for doing in answer["workers"][0]["doing"]] == ["laksara"]
+    object.__setattr__(dashboard.settings, "redis_url", "redis://127.0.0.1:1")
+    assert "Redis does not answer" in browser.get("/crawls")
+    assert browser.client.get("/api/v1/workers").status_code == 503
