@@ -223,7 +223,8 @@ def test_workers_are_shown_with_what_they_do(dashboard: Dashboard, tmp_path: Pat
         assert 'href="/outlets/laksara">' in shown
         assert "mesin.&lt;b&gt;:77" in shown
         assert "1 daily" in shown
-        assert health.workers(dashboard.settings).says == "1 alive, for 1 outlets at a time; 1 units wait"
+        told = health.workers(dashboard.settings)
+        assert (told.ok, told.says) == (True, "1 alive, for 1 outlets at a time; 1 units wait")
         answer = browser.client.get("/api/v1/workers").json()
         assert answer["waiting"] == {"daily": 1, "backfill": 0}
         assert [doing["outlet"] for doing in answer["workers"][0]["doing"]] == ["laksara"]
