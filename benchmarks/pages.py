@@ -44,9 +44,11 @@ SCRIPT = "jQuery('#m{}').on('click', e => track({}));"
 
 
 class Pages:
-    """Writes the pages, always the same ones."""
+    """Writes the pages, always the same ones; `relevant` is the share of those that are, from 0 to
+    1."""
 
-    def __init__(self) -> None:
+    def __init__(self, relevant: float = RELEVANT) -> None:
+        self._relevant = relevant
         self._pick = random.Random(7)
         now = datetime.now(UTC)
         articles = [article for name in DEMO for article in load(name, WIB, "/{slug}", now)]
@@ -58,7 +60,9 @@ class Pages:
 
     def labels(self, count: int) -> list[str]:
         """What `count` pages are to be, shuffled: "relevant", "decoy" or "filler"."""
-        labels = ["relevant"] * round(count * RELEVANT) + ["decoy"] * round(count * DECOYS)
+        relevant = round(count * self._relevant)
+        decoys = min(round(count * DECOYS), count - relevant)
+        labels = ["relevant"] * relevant + ["decoy"] * decoys
         labels += ["filler"] * (count - len(labels))
         self._pick.shuffle(labels)
         return labels

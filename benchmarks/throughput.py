@@ -1,18 +1,27 @@
-"""Pages per second of a whole crawl, against Scrapy alone: python -m benchmarks.throughput [--json]
+"""Pages per second of a whole crawl, beside its rivals: python -m benchmarks.throughput [--json]
 
-Sixteen outlets on loopback with pages of about 95 KB, 5 % of them relevant, served by nginx (where
-it is not installed, by Python's own server). Scrapy alone fetches the pages and drops them; Pantau
-discovers, claims, fetches, gates, extracts, judges and stores. Both ask one page at a time of each
-outlet, without delay, in turns. Scrapy alone runs once as it comes, which starts a hundred tasks
-for each page, and once with CONCURRENT_ITEMS 1, as Pantau has it. The rate is of the crawl itself,
-from its first request to its last commit, by each one's own clock; "command" counts the start of
-the processes too.
+Sixteen outlets on loopback with pages of about 95 KB, of which none, 5 % or all are relevant,
+served by nginx (where it is not installed, by Python's own server); on one core and on two, the
+server's work included. Pantau discovers, claims, fetches, gates, extracts, judges and stores;
+beside it, in turns:
+
+- Scrapy alone fetches the pages and drops them, as it comes, which starts a hundred tasks for each
+  page, and with CONCURRENT_ITEMS 1, as Pantau has it;
+- Scrapy with trafilatura in an item pipeline, the usual way;
+- news-please from PyPI, in an environment of its own: a process a core, one page after the other;
+- two processes of trafilatura alone, which read the pages from the disk.
+
+All ask one page at a time of each outlet, without delay; the slow ones get fewer pages. Each rate
+is by its own clock: of a crawl from its first request to its last commit. CPU time counts all
+processes of a command, their start included. Linux only.
 """
 
+import ctypes
 import json
 import os
 import resource
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -20,20 +29,23 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.pages import Pages
+from benchmarks.rivals import python_of
+from settings import Settings
 
 ROOT = Path(__file__).parent.parent
 OUTLETS = 16
+PANTAU = "Pantau"
+SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 
 NGINX = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
@@ -51,23 +63,44 @@ http {{
 # --- the sites ------------------------------------------------------------------------------------
 
 
-def write_sites(folder: Path, ports: Sequence[int], count: int) -> list[str]:
-    """Write `count` pages, shared among the sites at `ports`; gives their addresses, by turns."""
-    pages = Pages()
-    urls: dict[int, list[str]] = {port: [] for port in ports}
+@dataclass(frozen=True)
+class Sites:
+    """The outlets' sites: `urls` and `files` of their pages, by turns."""
+
+    folder: Path
+    ports: Sequence[int]
+    urls: Sequence[str]
+    files: Sequence[str]
+    catalogue: Path
+
+
+def write_sites(folder: Path, ports: Sequence[int], count: int, relevant: float) -> Sites:
+    """Write `count` pages, shared among the sites at `ports`, and a catalogue of them."""
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)  # nginx serves as another user
+    pages = Pages(relevant)
+    urls, files = [], []
     for number, label in enumerate(pages.labels(count)):
         port = ports[number % len(ports)]
         path = f"berita/{number}/{label}.html"
         file = folder / "sites" / str(port) / path
         file.parent.mkdir(parents=True)
         file.write_text(pages.page(label, number), "utf-8")
-        urls[port].append(f"http://127.0.0.1:{port}/{path}")
-    for port, own in urls.items():
-        entries = "".join(f"<url><loc>{url}</loc></url>" for url in own)
+        urls.append(f"http://127.0.0.1:{port}/{path}")
+        files.append(str(file))
+    for number, port in enumerate(ports):
+        entries = "".join(f"<url><loc>{url}</loc></url>" for url in urls[number :: len(ports)])
         site = folder / "sites" / str(port)
         (site / "sitemap.xml").write_text(f"<urlset>{entries}</urlset>", "utf-8")
         (site / "robots.txt").write_text("User-agent: *\nDisallow: /wp-admin/\n", "utf-8")
-    return [url for turn in zip(*urls.values(), strict=True) for url in turn]
+    catalogue = folder / "outlets.toml"
+    rows = (
+        f'[[outlet]]\nname = "outlet-{n}"\ntitle = "Outlet {n}"\ndomain = "127.0.0.1:{port}"\n'
+        'scheme = "http"\nsources = [{sitemap = "/sitemap.xml"}]\n'
+        for n, port in enumerate(ports)
+    )
+    catalogue.write_text("\n".join(rows), "utf-8")
+    return Sites(folder, ports, urls, files, catalogue)
 
 
 def free_ports(count: int) -> list[int]:
@@ -119,63 +152,87 @@ def _wait_for(url: str) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """What one crawl came to: `seconds` by its own clock, `command` from start to exit, `cpu`
-    seconds of all its processes."""
+    """What one run came to: `seconds` by its own clock, `cpu` seconds of all its processes."""
 
     pages: int
-    findings: int
     seconds: float
-    command: float
     cpu: float
+    findings: int = 0
 
     @property
     def rate(self) -> float:
         return self.pages / self.seconds
 
 
-def scrapy_alone(urls: Path, concurrent_items: int) -> Run:
-    out, command, cpu = _ran(
-        [sys.executable, "-m", "scrapy", "runspider", ROOT / "benchmarks/bare.py",
-         "-a", f"pages={urls}", "-s", f"CONCURRENT_ITEMS={concurrent_items}"],
-        cwd=urls.parent,
-    )  # fmt: skip
-    report = json.loads(out)
-    return Run(report["pages"], 0, report["seconds"], command, cpu)
+def scrapy(sites: Sites, count: int, *options: str) -> Run:
+    """Scrapy with benchmarks/bare.py, over the first `count` pages."""
+    out, cpu = _ran([
+        sys.executable, "-m", "scrapy", "runspider", ROOT / "benchmarks/bare.py",
+        "-a", f"pages={_listed(sites, sites.urls[:count])}", *options,
+    ], cwd=sites.folder)  # fmt: skip
+    return _run_of(out, cpu)
 
 
-def pantau(catalogue: Path) -> Run:
-    """A first crawl by a fresh installation."""
+def alone(python: str | Path, name: str, processes: int, sites: Sites, pages: Sequence[str]) -> Run:
+    """benchmarks/alone.py, over `pages`."""
+    out, cpu = _ran(
+        [python, ROOT / "benchmarks/alone.py", name, str(processes), _listed(sites, pages)],
+        cwd=sites.folder,
+    )
+    return _run_of(out, cpu)
+
+
+def pantau(sites: Sites, count: int) -> Run:
+    """A first crawl by a fresh installation, of `count` pages."""
     names = [part for n in range(OUTLETS) for part in ("--outlet", f"outlet-{n}")]
     with tempfile.TemporaryDirectory(prefix="pantau-") as home:
-        out, command, cpu = _ran(
-            [sys.executable, "-m", "cli", "crawl", "--json", *names],
+        out, cpu = _ran(
+            [sys.executable, "-m", "cli", "crawl", "--json", *names,
+             "--limit", str(count // OUTLETS)],
             cwd=ROOT,
             PANTAU_HOME=home,
-            PANTAU_CATALOGUE=str(catalogue),
+            PANTAU_CATALOGUE=str(sites.catalogue),
             PANTAU_ALLOW_PRIVATE_ADDRESSES="true",
             PANTAU_DELAY="0",
             PANTAU_PARALLEL_OUTLETS=str(OUTLETS),
-        )
+            PANTAU_WORKERS=str(len(os.sched_getaffinity(0))),
+        )  # fmt: skip
     reports = json.loads(out)["outlets"]
     return Run(
         sum(report["fetched"] for report in reports),
-        sum(report["findings"] for report in reports),
         max(report["seconds"] for report in reports),  # all begin together
-        command,
         cpu,
+        sum(report["findings"] for report in reports),
     )
 
 
-def _ran(arguments: Sequence[str | Path], cwd: Path, **settings: str) -> tuple[str, float, float]:
-    """What a command printed, its seconds from start to exit, and its CPU seconds."""
+def _listed(sites: Sites, pages: Sequence[str]) -> Path:
+    listed = sites.folder / "pages.txt"
+    listed.write_text("\n".join(pages))
+    return listed
+
+
+def _run_of(out: str, cpu: float) -> Run:
+    report = json.loads(out)
+    return Run(report["pages"], report["seconds"], cpu)
+
+
+def _ran(arguments: Sequence[str | Path], cwd: Path, **settings: str) -> tuple[str, float]:
+    """What a command printed, and the CPU seconds of it and of all that it started."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PANTAU_")} | settings
-    began, spent = time.monotonic(), _cpu()
+    others, spent = _children(), _cpu()
     ran = subprocess.run(
         arguments, cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
+    for orphan in _children() - others:  # they are about to end
+        os.waitpid(orphan, 0)
     if ran.returncode:
         raise click.ClickException(ran.stderr + ran.stdout)
-    return ran.stdout, time.monotonic() - began, _cpu() - spent
+    return ran.stdout, _cpu() - spent
+
+
+def _children() -> set[int]:
+    return set(map(int, Path("/proc/self/task", str(os.getpid()), "children").read_text().split()))
 
 
 def _cpu() -> float:
@@ -183,72 +240,129 @@ def _cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def write_catalogue(path: Path, ports: Sequence[int]) -> None:
-    rows = (
-        f'[[outlet]]\nname = "outlet-{n}"\ntitle = "Outlet {n}"\ndomain = "127.0.0.1:{port}"\n'
-        'scheme = "http"\nsources = [{sitemap = "/sitemap.xml"}]\n'
-        for n, port in enumerate(ports)
-    )
-    path.write_text("\n".join(rows), "utf-8")
+# --- the comparison -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Medians over the rounds of one contestant, on `cores` and with a `relevant` share of pages;
+    `ratio` is how fast Pantau was beside it, with the least and the most, round by round."""
+
+    cores: int
+    relevant: float
+    name: str
+    pages: int
+    findings: int
+    pages_per_second: float
+    cpu_milliseconds: float
+    """… a page."""
+    ratio: float
+    ratio_range: tuple[float, float]
+
+
+def contestants(
+    sites: Sites, relevant: float, cores: int, pages: int, news_please: Path | None
+) -> dict[str, Callable[[], Run]]:
+    """What is run, Pantau last. What takes 10 ms and more a page gets a quarter of the pages."""
+    few = pages // 4 // OUTLETS * OUTLETS
+    runs = {
+        "Scrapy alone": lambda: scrapy(sites, pages),
+        "Scrapy, 1 item": lambda: scrapy(sites, pages, "-s", "CONCURRENT_ITEMS=1"),
+        "Scrapy and trafilatura": lambda: scrapy(sites, few, "-a", "extract=yes"),
+        "2 × trafilatura alone": lambda: alone(
+            sys.executable, "trafilatura", 2, sites, sites.files[:few]
+        ),
+    }
+    if news_please:
+        runs["news-please"] = lambda: alone(
+            news_please, "news-please", cores, sites, sites.urls[: few // 4]
+        )
+    return runs | {PANTAU: lambda: pantau(sites, few if relevant == 1 else pages)}
+
+
+def compare(cores: int, relevant: float, turns: Sequence[dict[str, Run]]) -> list[Figures]:
+    """The figures of each contestant in `turns`."""
+    rows = []
+    for name in turns[0]:
+        runs = [turn[name] for turn in turns]
+        ratios = [turn[PANTAU].rate / turn[name].rate for turn in turns]
+        rows.append(
+            Figures(
+                cores,
+                relevant,
+                name,
+                runs[0].pages,
+                runs[0].findings,
+                statistics.median(run.rate for run in runs),
+                statistics.median(1000 * run.cpu / run.pages for run in runs),
+                statistics.median(ratios),
+                (min(ratios), max(ratios)),
+            )
+        )
+    return rows
 
 
 @click.command()
-@click.option("--pages", default=4032, show_default=True, help="How many pages, of all outlets.")
-@click.option("--rounds", default=3, show_default=True, help="How often each crawls them.")
+@click.option("--pages", default=1600, show_default=True, help="How many pages, of all outlets.")
+@click.option("--rounds", default=1, show_default=True, help="How often each has its turn.")
+@click.option("--relevant", multiple=True, type=click.Choice(["0", "5", "100"]), help="Per cent.")
+@click.option("--cores", multiple=True, type=click.IntRange(1), help="On how many.")
+@click.option(
+    "--rivals/--no-rivals", "with_rivals", default=True,
+    help="Whether news-please is measured, too (it is installed once).",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def main(pages: int, rounds: int, as_json: bool) -> None:
-    """Measures a whole crawl against Scrapy alone."""
+def main(
+    pages: int,
+    rounds: int,
+    relevant: Sequence[str],
+    cores: Sequence[int],
+    with_rivals: bool,
+    as_json: bool,
+) -> None:
+    """Measures a whole crawl beside Scrapy, trafilatura and news-please."""
     pages -= pages % OUTLETS
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and stop what was started
+    ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)  # what outlives its parent is waited for here
+    rival = python_of("news-please", Settings().home / "benchmarks") if with_rivals else None
+    ours = sorted(os.sched_getaffinity(0))
+    rows: list[Figures] = []
     with tempfile.TemporaryDirectory(prefix="pantau-throughput-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # nginx serves as another user
-        ports = free_ports(OUTLETS)
-        urls, catalogue = folder / "urls.txt", folder / "outlets.toml"
-        urls.write_text("\n".join(write_sites(folder, ports, pages)))
-        write_catalogue(catalogue, ports)
-        with serving(folder, ports) as server:
-            runs = [
-                (scrapy_alone(urls, 100), scrapy_alone(urls, 1), pantau(catalogue))
-                for _ in range(rounds)
-            ]
-    if any(run.pages != pages for turn in runs for run in turn):
-        raise click.ClickException(f"Not every page was fetched: {runs}")
-    as_it_comes, one_item, whole = zip(*runs, strict=True)
-    rows = [
-        _figures("Scrapy alone", as_it_comes, whole),
-        _figures("Scrapy, 1 item", one_item, whole),
-        _figures("Pantau", whole, whole),
-    ]
+        folder.chmod(0o755)
+        for share in [int(per_cent) / 100 for per_cent in relevant or ("0", "5", "100")]:
+            sites = write_sites(folder / f"{share}", free_ports(OUTLETS), pages, share)
+            for number in cores or (1, 2):
+                os.sched_setaffinity(0, ours[:number])
+                with serving(sites.folder, sites.ports) as server:
+                    runs = contestants(sites, share, number, pages, rival)
+                    turns = [{who: run() for who, run in runs.items()} for _ in range(rounds)]
+                os.sched_setaffinity(0, ours)
+                figures = compare(number, share, turns)
+                rows += figures
+                if not as_json:
+                    show(figures, server, rounds)
     if as_json:
-        click.echo(json.dumps({"server": server, "pages": pages, "rounds": rounds, "runs": rows}))
-        return
-    table = Table("", "findings", "pages/s", "command, s", "CPU, s", "Pantau to it")
-    table.title = f"{pages} pages from {server}, medians of {rounds} rounds"
+        report = {"server": server, "rounds": rounds, "runs": [asdict(row) for row in rows]}
+        click.echo(json.dumps(report))
+
+
+def show(rows: Sequence[Figures], server: str, rounds: int) -> None:
+    """Print the table of one share of relevant pages on one number of cores."""
+    table = Table("", "pages", "findings", "pages/s", "CPU ms a page", "Pantau to it")
+    first = rows[0]
+    table.title = f"{first.relevant:.0%} relevant, cores: {first.cores}, {server}, rounds: {rounds}"
     for row in rows:
-        low, high = row["ratio_range"]
+        low, high = row.ratio_range
         table.add_row(
-            row["name"],
-            str(row["findings"]),
-            f"{row['pages_per_second']:.0f}",
-            f"{row['command_seconds']:.1f}",
-            f"{row['cpu_seconds']:.1f}",
-            f"{row['ratio']:.2f} ({low:.2f} to {high:.2f})" if row["name"] != "Pantau" else "",
+            row.name,
+            str(row.pages),
+            str(row.findings or ""),
+            f"{row.pages_per_second:.0f}",
+            f"{row.cpu_milliseconds:.2f}",
+            f"{row.ratio:.2f} ({low:.2f} to {high:.2f})" if row.name != PANTAU else "",
         )
     Console().print(table)
-
-
-def _figures(name: str, runs: Sequence[Run], whole: Sequence[Run]) -> dict[str, Any]:
-    """The medians of `runs`, and how fast the `whole` crawls were beside them, turn by turn."""
-    ratios = [b.rate / a.rate for a, b in zip(runs, whole, strict=True)]
-    return {
-        "name": name,
-        "findings": runs[0].findings,
-        "pages_per_second": statistics.median(run.rate for run in runs),
-        "command_seconds": statistics.median(run.command for run in runs),
-        "cpu_seconds": statistics.median(run.cpu for run in runs),
-        "ratio": statistics.median(ratios),
-        "ratio_range": [min(ratios), max(ratios)],
-    }
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 import json
 import os
 import subprocess
-import sys
-import venv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,21 +13,13 @@ from trafilatura.settings import Document
 
 from benchmarks.extraction.measure import Reading
 from benchmarks.extraction.pages import Sample
+from benchmarks.rivals import python_of
 from extract.read import decode, read
 
 Readings = list[Reading | None]
 
 DATES = {"extensive_search": True, "original_date": True, "outputformat": "%Y-%m-%dT%H:%M:%S%z"}
 WORKER = Path(__file__).with_name("worker.py")
-PINS = {
-    "newspaper4k": ["newspaper4k==0.9.6", "lxml==6.1.3", "lxml_html_clean==0.4.6"],
-    "news-please": [
-        "news-please==1.6.16",
-        "newspaper4k==0.9.6",
-        "lxml==6.1.3",
-        "lxml_html_clean==0.4.6",
-    ],
-}
 
 
 def by_turns(samples: Sequence[Sample], rounds: int) -> dict[str, Readings]:
@@ -93,7 +83,7 @@ def trafilatura(samples: Sequence[Sample]) -> Readings:
 def installed(name: str, samples: Sequence[Sample], rounds: int, folder: Path) -> Readings:
     """What the package `name` makes of them, in an environment of its own in `folder`."""
     work = [[(page.url, decode(page.html, page.charset)) for page in s.pages] for s in samples]
-    python = _environment(name, folder) / "bin/python"
+    python = python_of(name, folder)
     ran = subprocess.run(
         [str(python), "-I", str(WORKER), name, str(rounds)],
         input=json.dumps(work), capture_output=True, text=True, check=False,
@@ -103,18 +93,3 @@ def installed(name: str, samples: Sequence[Sample], rounds: int, folder: Path) -
     if ran.returncode:
         raise RuntimeError(f"{name} failed:\n{ran.stderr[-2000:]}")
     return [found and Reading(**found) for found in json.loads(ran.stdout)]
-
-
-def _environment(name: str, folder: Path) -> Path:
-    """The virtual environment with the pinned package; made at the first time."""
-    home, pins = folder / name, "\n".join(PINS[name])
-    ready = home / "pins"
-    if not (ready.exists() and ready.read_text() == pins):
-        print(f"Installing {name} into {home} …", file=sys.stderr)
-        venv.create(home, clear=True, with_pip=True)
-        pip = [str(home / "bin/python"), "-m", "pip", "install", "--quiet", *PINS[name]]
-        ran = subprocess.run(pip, capture_output=True, text=True, check=False)
-        if ran.returncode:
-            raise RuntimeError(f"{name} cannot be installed:\n{ran.stderr[-2000:]}")
-        ready.write_text(pins)
-    return home
