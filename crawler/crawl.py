@@ -196,7 +196,10 @@ class OutletCrawl:
             await self.flush()
         except SQLAlchemyError as problem:  # what is not stored stays pending
             self.failed(f"the database: {in_words(problem)}")
-        if not (self.sliced and (self.is_cut or self.gives_way or self._is_lost)):
+        if self.sliced and not self.may_ask():  # it may still be had, if nobody has taken it
+            self.is_cut = True
+            self._is_lost = not await self._lease()
+        if not (self.sliced and (self.is_cut or self.gives_way)):
             await self.store(crawls.finish, self._id, self.counts, _now())
         elif not self._is_lost:
             await self.store(crawls.leave, self._id, self.counts)
@@ -438,7 +441,10 @@ class OutletCrawl:
         self.counts = replace(self.counts, dropped=dict(total))
 
     def failed(self, reason: str) -> None:
-        """Count an error; the first one's reason is the report's note."""
+        """Count an error; the first one's reason is the report's note. What befalls a slice whose
+        lease is over is none: it is gone on with."""
+        if self.sliced and not self.may_ask():
+            return
         self.count(errors=1)
         self.remark(reason)
 
