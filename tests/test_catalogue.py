@@ -283,7 +283,7 @@ def test_what_is_wrong_is_said(pantau: Pantau, text: str, said: str) -> None:
     ],
 )
 def test_a_command_says_it_and_does_nothing(pantau: Pantau, command: str, text: str) -> None:
-    pantau.home.mkdir(exist_ok=True)
+    (pantau.home / "pantau.db").unlink()
     path = pantau.home / "outlets.toml"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     pantau.set(catalogue=path)

@@ -216,6 +216,7 @@ def test_postgresql_and_redis_by_their_urls(
     slow(site, articles=5, seconds=0)
     pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
     pantau.set(redis_url=redis_server.url, database_url=database_url)
+    (pantau.home / "pantau.db").unlink()
     assert pantau("crawl", "--outlet", "kabar").code == 0
     assert pantau("crawl", "--outlet", "kabar", "--json").json()["outlets"][0]["fetched"] == 0
     assert len(pantau("findings", "--json").lines()) == 5
