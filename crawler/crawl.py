@@ -177,7 +177,10 @@ class OutletCrawl:
     def may_ask(self) -> bool:
         """Whether the outlet is this crawl's for sure, so that something may be asked of it: this
         process knows it by itself, whatever it cannot reach, and however long it was stopped."""
-        return _uptime() < self._ours_until
+        is_ours = _uptime() < self._ours_until
+        if self.sliced and not is_ours:
+            self.is_cut = True  # even where the lease is had again: a request may be missing
+        return is_ours
 
     async def end(self) -> None:
         """Store what is still to be stored and give the lease back."""
@@ -195,9 +198,12 @@ class OutletCrawl:
         try:
             await self.flush()
         except SQLAlchemyError as problem:  # what is not stored stays pending
-            self.failed(f"the database: {in_words(problem)}")
+            if self.sliced:
+                logger.exception("outcomes of %s could not be stored", self.name)
+                self.is_cut = True
+            else:
+                self.failed(f"the database: {in_words(problem)}")
         if self.sliced and not self.may_ask():  # it may still be had, if nobody has taken it
-            self.is_cut = True
             self._is_lost = not await self._lease()
         if not (self.sliced and (self.is_cut or self.gives_way)):
             await self.store(crawls.finish, self._id, self.counts, _now())

@@ -134,10 +134,12 @@ class _Round:
                 # between the queue and what tells of it a worker needs a moment
                 if now - self._noticed.get(outlet, -self._grace) < self._grace:
                     continue
-                if tries.get(outlet, 0) >= MOST_TRIES:
+                tried = tries.get(outlet, 0)
+                if tried >= MOST_TRIES:
                     self._give_up(report)
-                else:
-                    queue.offer(self._redis, [self._units[outlet]], self._slice_seconds)
+                else:  # one whose worker died has waited already
+                    unit = self._units[outlet]
+                    queue.offer(self._redis, [unit], self._slice_seconds, first=tried > 0)
                     self._noticed[outlet] = now
         except (SQLAlchemyError, RedisError):
             logger.exception("what is done could not be seen; trying again")

@@ -90,8 +90,10 @@ def queues(redis: Redis) -> list[Queue]:
 # --- the conveyor ---------------------------------------------------------------------------------
 
 
-def offer(redis: Redis, units: Iterable[Unit], slice_seconds: float) -> None:
-    """Put units at the end of their queues."""
+def offer(
+    redis: Redis, units: Iterable[Unit], slice_seconds: float, *, first: bool = False
+) -> None:
+    """Put units at the end of their queues, or where they come `first`."""
     for unit in units:
         queue(redis, _queue_of(unit)).enqueue_call(
             DO,
@@ -102,6 +104,7 @@ def offer(redis: Redis, units: Iterable[Unit], slice_seconds: float) -> None:
             timeout=int(slice_seconds) + GRACE_SECONDS,
             result_ttl=0,
             failure_ttl=FAILURE_SECONDS,
+            at_front=first,
         )
 
 
