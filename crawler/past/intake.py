@@ -24,6 +24,7 @@ from extract.gate import passes
 from extract.link import Link as Listed
 from storage import backfills, findings, links
 from storage.database import reading
+from storage.findings import Arrival
 from storage.links import Outcome
 from storage.models import ArchiveFile, Link, SeenIn, State
 
@@ -174,16 +175,18 @@ class Intake:
             return _Taken(archived, Outcome(url, State.SKIPPED, published=published))
         if article is None or verdict is None:
             return _Taken(archived, Outcome(url, State.EMPTY, published=published))
-        state = State.FOUND if verdict.kept else State.REJECTED
-        return _Taken(archived, Outcome(url, state, published=published), examination)
+        if not verdict.kept:
+            return _Taken(archived, Outcome(url, State.REJECTED, published=published))
+        # what its site says was modified later is fetched again
+        fetched = archived.page.fetched
+        found = Outcome(url, State.FOUND, published=published, fetched=fetched)
+        return _Taken(archived, found, examination)
 
     def _store(self, file: ArchiveFile, batch: _Batch, taken: Sequence[_Taken]) -> None:
         """Store what became of the pages and how far the file was read, together; then tell the
         seen-set."""
         now = datetime.now(UTC)
         by_outlet: defaultdict[str, list[Listed]] = defaultdict(list)
-        found: list[int] = []
-        settled: list[str] = []
         with self._shared.transaction() as session, session.begin():
             taken = _without_waiting(session, taken)
             for one in taken:
@@ -200,34 +203,24 @@ class Intake:
                     seen_in=SeenIn.PAST,
                     backfill_id=self._backfill_id,
                 )
-            for one in taken:
-                if one.outcome.state != State.FOUND:
-                    continue
-                assert one.examination
-                article, verdict = one.examination.article, one.examination.verdict
-                assert article
-                assert verdict
-                id_, new = findings.keep(
-                    session,
-                    one.outcome.url,
-                    article,
-                    verdict,
-                    one.examination.snapshots,
-                    now,
-                    quiet=True,
-                )
-                found += [id_] if new else []
-                # what its site says was modified later is fetched again
-                settled += links.settle(session, [one.outcome], one.archived.page.fetched)
-            rest = [one.outcome for one in taken if one.outcome.state != State.FOUND]
-            settled += links.settle(session, rest, now)
+            kept = findings.keep_all(session, _arrivals(taken), now)
+            settled = links.settle(session, [one.outcome for one in taken], now)
             finished = now if batch.ends else None
             backfills.note_read(session, file, finished=finished, error=None, **asdict(batch.tally))
-        self.found += found
+        self.found += [id_ for id_, new in kept if new]
         try:
             self._shared.seen.settle(settled)
         except RedisError as problem:  # it learns it from the database when they are next listed
             logger.warning("the seen-set could not be told: %s", problem)
+
+
+def _arrivals(taken: Sequence[_Taken]) -> Iterator[Arrival]:
+    for one in taken:
+        if examination := one.examination:
+            article, verdict = examination.article, examination.verdict
+            assert article
+            assert verdict
+            yield Arrival(one.outcome.url, article, verdict, examination.snapshots, quiet=True)
 
 
 def _without_waiting(session: Session, taken: Sequence[_Taken]) -> list[_Taken]:
