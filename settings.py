@@ -186,7 +186,19 @@ DOWNLOADER_MIDDLEWARES = {
     "crawler.web.middlewares.Robots": 100,
     "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
     "crawler.web.middlewares.RetryAfter": 550,
+    "scrapy.downloadermiddlewares.httpauth.HttpAuthMiddleware": None,
 }
+# what these see to is not asked for, or done already: lengths of URLs, referrers, statuses, depth;
+# without the first, requests are no "start requests", and wait in the queue of the others
+SPIDER_MIDDLEWARES = {
+    "scrapy.spidermiddlewares.start.StartSpiderMiddleware": None,
+    "scrapy.spidermiddlewares.httperror.HttpErrorMiddleware": None,
+    "scrapy.spidermiddlewares.referer.RefererMiddleware": None,
+    "scrapy.spidermiddlewares.urllength.UrlLengthMiddleware": None,
+    "scrapy.spidermiddlewares.depth.DepthMiddleware": None,
+    "scrapy.spidermiddlewares.metacopy.MetaCopyDetectionMiddleware": None,
+}
+SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # the newest article first
 TWISTED_DNS_RESOLVER = "crawler.web.middlewares.PublicResolver"
 
 # Politeness. The delay is exact (no jitter): "at least a second" is a promise.
@@ -240,3 +252,4 @@ EXTENSIONS = {
 
 LOG_LEVEL = _settings.log_level
 STATS_DUMP = False
+DOWNLOADER_STATS = False

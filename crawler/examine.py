@@ -23,6 +23,7 @@ T = TypeVar("T")
 SECONDS = 30  # for one article; a worker that takes longer is ended
 MEMORY = 2 * 1024**3  # address space of a worker
 TASKS = 2000  # after so many a worker is replaced, so that no leak adds up
+PRELOAD = ["crawler.examine", "crawler.sources", "extract.read"]  # what every worker needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,9 @@ class ExaminationError(Exception):
 
 
 class Examiners:
-    """A pool of `workers` processes that examine pages by `lexicon`; copies of this one, with all
-    that it has loaded, where they are `forked`.
+    """A pool of `workers` processes that examine pages by `lexicon`: copies of a process that has
+    imported what they need, once for all of them; or of this one, with all that it has loaded,
+    where they are `forked`.
 
     At most two articles a worker are under way at a time: who wants more waits, and with it the
     download of further pages."""
@@ -75,12 +77,14 @@ class Examiners:
         self, workers: int, lexicon: Lexicon | None = None, *, forked: bool = False
     ) -> None:
         workers = workers or os.cpu_count() or 1
+        context = multiprocessing.get_context("fork" if forked else "forkserver")
+        context.set_forkserver_preload(PRELOAD)
         self._pool = ProcessPool(
             max_workers=workers,
             max_tasks=TASKS,
             initializer=_set_up,
             initargs=(lexicon,),
-            context=multiprocessing.get_context("fork" if forked else "spawn"),
+            context=context,
         )
         start = self._pool.schedule(int)  # the workers start now: they need a second or two
         if forked:

@@ -217,12 +217,12 @@ class OutletSpider(scrapy.Spider):
             return
         if target.url != link.url:
             yield Kept(Outcome(link.url, State.TWIN))
-        self.crawl.count(fetched=1)
         page = page_of(response)
+        gated = page is not None and not (passes(page.html) or link.found or _is_split(page))
+        self.crawl.count(fetched=1, gated=gated)
         if page is None:
             yield Kept(Outcome(target.url, State.EMPTY))
-        elif not (passes(page.html) or link.found or _is_split(page)):
-            self.crawl.count(gated=1)
+        elif gated:
             yield Kept(Outcome(target.url, State.GATED))
         else:
             yield await self._examined(page, target)

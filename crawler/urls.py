@@ -33,6 +33,7 @@ _WWW = re.compile(r"^(?:www\.)+(?=[^.]+\.)")
 _TWIN_PREFIX = re.compile(r"^(?:/+(?:amp|copy|index\.php))+(?=/+[^/])")
 _TWIN_SUFFIX = re.compile(r"(?<=[^/])(?:/+(?:amp|copy))+/*$")
 _INDEX = re.compile(r"^(?:/+index\.php)+(?=/|$)")
+_PLAIN = re.compile(r"(https?://[a-z0-9.:-]+/)[\w/.~-]*", re.ASCII)
 _DATE = re.compile(r"/((?:19|20)\d\d)/(\d\d?)(?:/(\d\d?))?/")
 
 
@@ -103,6 +104,8 @@ def is_front_page(url: str) -> bool:
 
 def host(url: str) -> str:
     """The host and port that `url` shares with its twins, without www."""
+    if len(url) <= MAX_LENGTH and (plain := _PLAIN.fullmatch(url)):
+        url = plain[1]  # whatever the path, so that one answer serves all of a site
     form = canonical(url)
     return urlsplit(form).netloc if form else ""
 

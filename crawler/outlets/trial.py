@@ -97,6 +97,7 @@ class Visits:
     def __init__(self) -> None:
         scrapy_settings = Settings()
         scrapy_settings.setmodule(settings, priority="project")
+        scrapy_settings.set("DOWNLOADER_STATS", True, priority="cmdline")
         self._runner = AsyncCrawlerRunner(scrapy_settings)
         self.examiners = Examiners(settings.load().workers)
         self._engine = open_database(settings.load().database)
