@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -22,6 +23,15 @@ PATIENCE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
+
+# and the server forgets a machine that is gone, with what its transactions lock, as soon: by itself
+# it would in two hours; in seconds, but for the last
+SERVER_PATIENCE = """
+SET tcp_keepalives_idle = 10;
+SET tcp_keepalives_interval = 5;
+SET tcp_keepalives_count = 3;
+SET tcp_user_timeout = 20000
+"""
 
 
 def open_database(url: str) -> Engine:
@@ -69,7 +79,7 @@ def _sqlite(url: URL) -> Engine:
 def _postgresql(url: URL) -> Engine:
     if url.get_backend_name() != "postgresql":
         raise ArgumentError("only sqlite:/// and postgresql:// are supported")
-    return create_engine(
+    engine = create_engine(
         url,
         pool_pre_ping=True,
         pool_timeout=BUSY_SECONDS,
@@ -79,6 +89,14 @@ def _postgresql(url: URL) -> Engine:
             "prepare_threshold": None,
         },
     )
+    event.listen(engine, "connect", _set_up_postgresql)
+    return engine
+
+
+def _set_up_postgresql(connection: Any, _: ConnectionPoolEntry) -> None:
+    connection.autocommit = True  # what is set in a transaction ends with it
+    connection.execute(SERVER_PATIENCE)
+    connection.autocommit = False
 
 
 def _set_up_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
