@@ -10,6 +10,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -154,7 +155,11 @@ def _is_furniture(element: HtmlElement) -> bool:
     style = element.get("style")
     if style and re.search(r"display\s*:\s*none", style, re.IGNORECASE):
         return True
-    names = f"{element.get('class') or ''} {element.get('id') or ''}"[:400]
+    return _names_furniture(f"{element.get('class') or ''} {element.get('id') or ''}"[:400])
+
+
+@lru_cache(1024)  # a page has few names, and each many times
+def _names_furniture(names: str) -> bool:
     if not _NAMES.search(names):
         return False
     guilty = " ".join(name for name in names.split() if not _INNOCENT.fullmatch(name))

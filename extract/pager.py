@@ -30,7 +30,9 @@ def pager_links(root: HtmlElement, url: str) -> tuple[str, ...]:
         href = (link.get("href") or "").strip()
         if not href or len(href) > 2000 or (link.tag == "link" and link.get("rel") != "next"):
             continue
-        if slug not in href and href[0] != "?" and len(href) > _LONGEST_NUMBER:
+        if slug not in href and (
+            href[0] == "/" or (href[0] != "?" and len(href) > _LONGEST_NUMBER)
+        ):
             continue
         try:
             address = urljoin(url, href).partition("#")[0]
