@@ -12,6 +12,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -181,6 +182,13 @@ class OutletCrawl:
         if self.sliced and not is_ours:
             self.is_cut = True  # even where the lease is had again: a request may be missing
         return is_ours
+
+    async def ask_again(self) -> None:
+        """Have the outlet again, unless somebody has taken it, after this process or the database
+        was held up for longer than a lease."""
+        if not self.sliced:
+            with suppress(SQLAlchemyError):  # then it stays as it is
+                await self._lease()
 
     async def end(self) -> None:
         """Store what is still to be stored and give the lease back."""

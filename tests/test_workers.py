@@ -215,3 +215,16 @@ def test_nothing_is_asked_once_the_outlet_may_be_anothers(
     assert crawl.returncode == 1
     assert "its lease is lost" in json.loads(out)["outlets"][0]["note"]
     assert len(site.log) == before
+
+
+def test_what_nobody_took_meanwhile_is_gone_on_with(pantau: Pantau, several: list[Site]) -> None:
+    outlets = Outlets(pantau, several[:1], articles=10)
+    crawl = pantau.start("crawl", "--json", *outlets.chosen)
+    wait_for(lambda: len(several[0].log) > 3)
+    crawl.send_signal(signal.SIGSTOP)  # as when a laptop is closed
+    time.sleep(3)  # the lease is over
+    crawl.send_signal(signal.SIGCONT)
+    out, err = crawl.communicate(timeout=60)
+    assert crawl.returncode == 0, err + out
+    [report] = json.loads(out)["outlets"]
+    assert (report["fetched"], report["errors"]) == (10, 0)

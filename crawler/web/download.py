@@ -11,12 +11,15 @@ from scrapy.core.downloader.handlers.http11 import (
     _LenientHTTP11ClientProtocol,
 )
 from scrapy.crawler import Crawler
+from scrapy.http import Request as ScrapyRequest
+from scrapy.http import Response
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 from twisted.web._newclient import HEADER, STATUS, ParseError, Request
 from twisted.web.iweb import IResponse
 
+from crawler.crawl import OutletCrawl
 from crawler.web.errors import LeaseOverError
 
 MAX_HEADER_BYTES = 256 * 1024
@@ -36,9 +39,17 @@ class Http(HTTP11DownloadHandler):
         self._crawler = crawler
         self._pool._factory = partial(_Factory, self._may_ask)  # type: ignore[assignment]
 
+    async def download_request(self, request: ScrapyRequest) -> Response:
+        if (crawl := self._crawl()) and not crawl.may_ask():
+            await crawl.ask_again()
+        return await super().download_request(request)
+
     def _may_ask(self) -> bool:
-        crawl = getattr(self._crawler.spider, "crawl", None)  # none in `scrapy shell`
+        crawl = self._crawl()
         return crawl is None or crawl.may_ask()
+
+    def _crawl(self) -> OutletCrawl | None:
+        return getattr(self._crawler.spider, "crawl", None)  # none in `scrapy shell`
 
 
 class _Protocol(_LenientHTTP11ClientProtocol):
