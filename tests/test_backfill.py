@@ -353,7 +353,7 @@ def test_nothing_is_lost_or_doubled_by_kills_and_next_to_nothing_fetched_again(
 def test_sigterm_ends_it_cleanly_and_a_second_process_is_refused(
     pantau: Pantau, site: Site
 ) -> None:
-    past = Past(site, seconds=0.1)
+    past = Past(site, seconds=1)
     october = datetime(2023, 10, 1, tzinfo=WIB), WINDOW[1]
     pantau.outlet("kabar", site.url, REST)
     arguments = *KABAR, "--from", "2023-10-01", "--to", "2023-10-31"
@@ -367,6 +367,7 @@ def test_sigterm_ends_it_cleanly_and_a_second_process_is_refused(
     assert process.returncode == 1
     assert err == "pantau: Stopped; `pantau backfill --resume 1` goes on with it.\n"
     assert json.loads(out)["state"] == "stopped"
+    past.seconds = 0
     assert 0 < len(past.fetched()) < len(past.within(october))
     ran, _ = backfill(pantau, "--resume", "1")
     assert (ran.code, ran.json()["state"]) == (0, "done"), ran.err

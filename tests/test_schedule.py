@@ -28,7 +28,7 @@ url, at, script, now = sys.argv[1:]
 daily = DailyCrawl(
     open_database(url), [sys.executable, "-c", script], time.fromisoformat(at), ZoneInfo("UTC"), 2
 )
-asyncio.run(daily.run(now=now == "now"))
+asyncio.run(daily.run(now=now == "now", waiting=lambda: print("waiting", flush=True)))
 """
 
 
@@ -51,7 +51,9 @@ class Schedulers:
 
     def start(self, at: datetime, *, now: bool = False) -> subprocess.Popen[bytes]:
         arguments = [self.url, f"{at:%H:%M:%S}", self.script, "now" if now else ""]
-        process = subprocess.Popen([sys.executable, "-c", DRIVER, *arguments], cwd=ROOT)
+        process = subprocess.Popen(
+            [sys.executable, "-c", DRIVER, *arguments], cwd=ROOT, stdout=subprocess.PIPE
+        )
         self.running.append(process)
         return process
 
@@ -106,7 +108,9 @@ def test_a_missed_run_is_made_up_once(schedulers: Schedulers) -> None:
     schedulers.wait_for("began", "ended")
     clock.sleep(LEASE_SECONDS + 1)
     schedulers.stop()
-    schedulers.start(due)  # after a restart the slot is done
+    again = schedulers.start(due)  # after a restart the slot is done
+    assert again.stdout
+    assert again.stdout.readline() == b"waiting\n"
     clock.sleep(LEASE_SECONDS + 1)
     assert schedulers.noted() == ["began", "ended"]
     schedulers.stop()
