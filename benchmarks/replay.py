@@ -51,7 +51,7 @@ LOG = "PANTAU_REPLAY_LOG"
 SPEED = "PANTAU_REPLAY_SPEED"
 LEASE_SECONDS, SLICE_SECONDS = 60, 600  # as by default, by the clock of the replay
 TICK = 1.0  # seconds, of the machine's clock, between two looks at whether a slice is over
-PAST = 500  # articles of each outlet that the backfill fetches
+PAST = 400  # articles of each outlet that the backfill fetches
 FIRST_DAY, LAST_DAY = "2024-01-01", "2024-01-31"
 BUILT_IN = "nusabali"
 
@@ -353,7 +353,8 @@ def replay(
         model = sum(play.outlet(name).seconds() for name in play.names) / (workers * places)
         killed, peaks = _until_done(play, runs, running, kills, model / speed, deadline)
         seconds = time.monotonic() - (deadline - most)
-        _wait(deadline, lambda: back.poll() is not None)
+        with suppress(click.ClickException):
+            _wait(deadline, lambda: back.poll() is not None)
         after = play.counters()
         cpu = {
             "two pantau run, their crawl": sum(map(end, runs)),
@@ -494,8 +495,10 @@ def wrong(play: Play, spans: Sequence[Span], places: int) -> Iterator[str]:
 
 
 def overtaken(spans: Sequence[Span]) -> int:
-    """By how many at the most an outlet of the day was overtaken that had been offered later."""
-    firsts = {span.outlet: span.begin for span in reversed(spans) if not span.backfill}
+    """By how many at the most an outlet of the day was overtaken that had been offered later; those
+    at which a backfill was are left out, as they are not offered before it has made room."""
+    past = {span.outlet for span in spans if span.backfill}
+    firsts = {span.outlet: span.begin for span in reversed(spans) if span.outlet not in past}
     offered = {name: place for place, name in enumerate(sorted(firsts))}
     begun = sorted(firsts, key=firsts.__getitem__)
     return max(place - offered[name] for place, name in enumerate(begun))

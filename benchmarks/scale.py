@@ -26,9 +26,10 @@ UNIT_DATABASE_CPU = 0.018  # seconds of PostgreSQL's for a unit, and of Redis' (
 UNIT_REDIS_CPU = 0.005
 UNIT_COMMANDS, UNIT_TRANSACTIONS = 165, 33  # of Redis, of PostgreSQL (replay)
 WORKER, PLACE = 230 * MB, 80 * MB  # memory of a worker, and for each outlet it is at (operating.md)
-URL_IN_REDIS = 13.0  # bytes (seen)
-UNIT_IN_REDIS = 1_000  # bytes, while it waits (replay)
-LINK_ROW, CRAWL_ROW, FINDING_ROW = 960, 325, 36_000  # bytes in PostgreSQL, indexes and all (sizes)
+# bytes (seen); beyond 512 in each of the 65,536 sets, unless set-max-intset-entries is raised
+URL_IN_REDIS, MANY_URLS, URL_BEYOND = 13.0, 512 * 65_536, 39.0
+UNIT_IN_REDIS = 1_200  # bytes, while it waits (replay)
+LINK_ROW, CRAWL_ROW, FINDING_ROW = 830, 310, 31_000  # bytes in PostgreSQL, indexes and all (sizes)
 
 
 def seconds_of_crawl(articles: float, answer: float, delay: float = 1.0) -> float:
@@ -89,7 +90,8 @@ def need(outlets: int, assumed: Assumed) -> Need:
     received = outlets * ANSWERS + articles * PAGE
     rows = 365 * (articles + outlets + findings)
     size = 365 * (articles * LINK_ROW + outlets * CRAWL_ROW + findings * FINDING_ROW)
-    redis = 365 * articles * URL_IN_REDIS + outlets * UNIT_IN_REDIS
+    urls = 365 * articles
+    redis = urls * (URL_IN_REDIS if urls < MANY_URLS else URL_BEYOND) + outlets * UNIT_IN_REDIS
     cost = (
         (cpu + beside) / 3600 * MONTH * a.core_hour
         + (memory * a.hours / 24 + redis) / GB * a.memory_month
