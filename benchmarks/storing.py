@@ -29,6 +29,7 @@ from sqlalchemy import Engine, event, func, select
 from sqlalchemy.orm import Session
 
 from benchmarks.pages import Pages
+from extract import likeness
 from extract.article import Article, Clue, Evidence, Page, Place, Verdict
 from extract.lexicon import SUBJECTS
 from extract.link import Link
@@ -97,7 +98,9 @@ def invented(seed: int) -> Iterator[Arrival]:
                 chance, article, Place(place.code, place.level, place.name, place.province)
             )
             recent = [*recent, (article, verdict)][-RECENT:]
-        yield Arrival(url, article, verdict, (chance.choice(snapshots),))
+        yield Arrival(
+            url, article, verdict, (chance.choice(snapshots),), False, likeness.prepare(article)
+        )
 
 
 def _article(chance: random.Random, lines: Sequence[str], url: str) -> Article:

@@ -407,11 +407,11 @@ class OutletCrawl:
         for kept in first:
             assert kept.examination
             article, verdict = kept.examination.article, kept.examination.verdict
-            snapshots = kept.examination.snapshots
+            snapshots, wording = kept.examination.snapshots, kept.examination.wording
             assert article
             assert verdict
             url = kept.outcome.url
-            arrivals.append(Arrival(url, article, verdict, snapshots, self._quiet))
+            arrivals.append(Arrival(url, article, verdict, snapshots, self._quiet, wording))
             outcomes.append(replace(kept.outcome, fetched=snapshots[0].fetched))
 
         def store(session: Session) -> tuple[list[tuple[int, bool]], list[str]]:

@@ -16,6 +16,7 @@ from pebble import ProcessExpired, ProcessPool
 from extract.article import Article, Page, Verdict
 from extract.judge import judge
 from extract.lexicon import Lexicon, use
+from extract.likeness import Wording, prepare
 from extract.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -42,11 +43,12 @@ class Context:
 @dataclass(frozen=True, slots=True)
 class Examination:
     """What a page came to: an article (or none), its verdict and, where it is to be kept (it is
-    a finding, or was), the snapshots that prove it."""
+    a finding, or was), the snapshots that prove it and what its story is told by."""
 
     article: Article | None
     verdict: Verdict | None = None
     snapshots: tuple[Snapshot, ...] = ()
+    wording: Wording | None = None
 
 
 def examine(pages: Sequence[Page], context: Context) -> Examination:
@@ -57,8 +59,9 @@ def examine(pages: Sequence[Page], context: Context) -> Examination:
     if article is None:
         return Examination(None)
     verdict = judge(article, province=context.province, regency=context.regency)
-    snapshots = tuple(map(Snapshot.of, pages)) if verdict.kept or context.found else ()
-    return Examination(article, verdict, snapshots)
+    if not (verdict.kept or context.found):
+        return Examination(article, verdict)
+    return Examination(article, verdict, tuple(map(Snapshot.of, pages)), prepare(article))
 
 
 class ExaminationError(Exception):

@@ -1,9 +1,11 @@
 """Copies: the same text on another site or at another address."""
 
 import hashlib
+import re
 
 LONGEST = 5  # paragraphs that must be the same
 LEAST = 300  # letters and digits; less than that may be the same by chance
+_OTHER = re.compile(r"[\W_]+")
 
 
 def fingerprint(text: str) -> str | None:
@@ -11,7 +13,7 @@ def fingerprint(text: str) -> str | None:
 
     It is of the longest paragraphs but the first: datelines, bylines and what a site adds at the
     end differ from copy to copy. Spaces, punctuation and case do not count."""
-    lines = ["".join(filter(str.isalnum, line.casefold())) for line in text.splitlines()[1:]]
+    lines = [_OTHER.sub("", line.casefold()) for line in text.splitlines()[1:]]
     longest = sorted(sorted(lines, key=len, reverse=True)[:LONGEST])
     whole = "\n".join(longest)
     return hashlib.sha256(whole.encode()).hexdigest() if len(whole) >= LEAST else None

@@ -81,7 +81,7 @@ def _load() -> _Words:
 
 
 @dataclass(frozen=True)
-class _Wording:
+class Wording:
     """What is compared of an article's words; read when it is first asked for, as most articles are
     found unlike by their time or text alone. See `Telling`."""
 
@@ -138,8 +138,8 @@ class _Wording:
 
 
 @lru_cache(256)  # what is new is compared with what is new: the same articles again and again
-def _wording(title: str, text: str) -> _Wording:
-    return _Wording(title, text)
+def _wording(title: str, text: str) -> Wording:
+    return Wording(title, text)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Telling:
     or 0.
     """
 
-    wording: _Wording
+    wording: Wording
     regencies: frozenset[str]
     provinces: frozenset[str]
     districts: frozenset[str]
@@ -189,10 +189,22 @@ class Telling:
         return self.wording.terms
 
 
-def read(article: Article, verdict: Verdict, told: datetime) -> Telling:
-    """What is compared of an article; `told` is when it was published, or found."""
+def prepare(article: Article) -> Wording:
+    """What is compared of an article's words, where its marks need it read already: most of the
+    work, to be done wherever there is time, and carried along."""
+    wording = Wording(article.title, article.text[:READ])
+    assert wording.bands
+    assert wording.named
+    return wording
+
+
+def read(
+    article: Article, verdict: Verdict, told: datetime, wording: Wording | None = None
+) -> Telling:
+    """What is compared of an article; `told` is when it was published, or found; `wording` is what
+    `prepare` gave of it, if it did."""
     return Telling(
-        wording=_wording(article.title, article.text[:READ]),
+        wording=wording or _wording(article.title, article.text[:READ]),
         regencies=frozenset(p.code[:5] for p in verdict.places if p.level != "province"),
         provinces=frozenset(p.code[:2] for p in verdict.places),
         districts=frozenset(p.code for p in verdict.places if p.level == "district"),

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from extract.article import Article, Clue, Evidence, Place, Verdict
 from extract.copies import fingerprint
+from extract.likeness import Wording
 from extract.snapshot import Snapshot
 from storage import models, outbox, search, stories
 from storage.links import insert_all, next_ids
@@ -66,13 +67,15 @@ class Finding:
 class Arrival:
     """An article that is to be kept, from the link `url`, which must have been recorded before.
     `snapshots` are its pages in order. `quiet`: it is old news; so is, in any case, what the
-    outlet's first crawl came upon."""
+    outlet's first crawl came upon. `wording` is what `extract.likeness.prepare` gave of it, if it
+    did."""
 
     url: str
     article: Article
     verdict: Verdict
     snapshots: Sequence[Snapshot]
     quiet: bool = False
+    wording: Wording | None = None
 
 
 def keep(
@@ -156,7 +159,8 @@ def _add(
         row.fingerprint = fingerprint(row.text)
         rows.append(row)
     _find_originals(session, rows)
-    marks = stories.assign(session, rows, now)
+    wordings = {row.id: arrival.wording for row, (_, arrival) in zip(rows, fresh, strict=True)}
+    marks = stories.assign(session, rows, now, wordings)
     insert_all(session, models.Finding, map(_values, rows))
     insert_all(
         session,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from extract import likeness
 from extract.article import Article, Place, Verdict
-from extract.likeness import Telling
+from extract.likeness import Telling, Wording
 from storage import models
 from storage.links import insert_all, next_ids
 
@@ -92,14 +92,18 @@ class _Memory:
 
 
 def assign(
-    session: Session, found: Sequence[models.Finding], now: datetime
+    session: Session,
+    found: Sequence[models.Finding],
+    now: datetime,
+    wordings: Mapping[int, Wording | None],
 ) -> list[tuple[str, int]]:
     """Put the new findings, which have ids and are not written yet, into the stories they tell, one
-    after another, or begin one; gives their marks, to be written (`mark`) after them.
+    after another, or begin one; gives their marks, to be written (`mark`) after them. `wordings`
+    are those that were prepared, by the findings' ids.
 
     Whoever else assigns waits until this transaction ends: of two findings of one story that come
     at once, the second sees the first."""
-    tellings = {row.id: _telling(row) for row in found}
+    tellings = {row.id: _telling(row, wordings.get(row.id)) for row in found}
     if session.get_bind().dialect.name == "postgresql":  # SQLite's writers take turns anyway
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
     originals = _of_originals(session, found)
@@ -272,8 +276,8 @@ def _wordings(
     return texts, places
 
 
-def _telling(row: models.Finding) -> Telling:
+def _telling(row: models.Finding, wording: Wording | None = None) -> Telling:
     article = Article(row.url, row.title, row.text)
     places = tuple(Place(p.code, p.level, p.name, p.province) for p in row.places)
     verdict = Verdict(relevant=True, score=row.score, kind=row.kind, places=places)
-    return likeness.read(article, verdict, row.published or row.found)
+    return likeness.read(article, verdict, row.published or row.found, wording)

@@ -220,7 +220,8 @@ def _arrivals(taken: Sequence[_Taken]) -> Iterator[Arrival]:
             article, verdict = examination.article, examination.verdict
             assert article
             assert verdict
-            yield Arrival(one.outcome.url, article, verdict, examination.snapshots, quiet=True)
+            snapshots, wording = examination.snapshots, examination.wording
+            yield Arrival(one.outcome.url, article, verdict, snapshots, True, wording)
 
 
 def _without_waiting(session: Session, taken: Sequence[_Taken]) -> list[_Taken]:
