@@ -98,7 +98,7 @@ def run(now: bool, as_json: bool) -> None:
     import settings
     from alerts.deliver import run_once
     from extract.lexicon import load
-    from scheduler.clock import DailyCrawl
+    from scheduler.clock import LEASE_SECONDS, DailyCrawl
     from scheduler.jobs import working
     from scheduler.metrics import serving
     from scheduler.watch import Watch
@@ -114,7 +114,7 @@ def run(now: bool, as_json: bool) -> None:
         [*COMMAND, "crawl", *(["--json"] if as_json else [])],
         current.crawl_at,
         current.zone,
-        current.lease_seconds,
+        min(LEASE_SECONDS, current.lease_seconds),
         watch,
         [(WATCH_SECONDS, watch.look), (DELIVERY_SECONDS, partial(run_once, engine, current))],
         names_runs=current.queue,

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+LEASE_SECONDS = 30  # of a slot, at the most: who stands by takes over within a minute
 DAILY = "daily "  # with the time it is due: the lease of a slot
 
 
@@ -59,7 +60,7 @@ class DailyCrawl:
         command: Sequence[str],
         at: time,
         zone: ZoneInfo,
-        lease_seconds: float = 60,
+        lease_seconds: float = LEASE_SECONDS,
         watcher: Watcher | None = None,
         regularly: Sequence[tuple[int, Callable[[], object]]] = (),
         *,
