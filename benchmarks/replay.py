@@ -148,7 +148,11 @@ def work(places: int, articles: float, forks: bool) -> None:
     def crawl(
         spiders: Sequence[Any], *, run: str, backfill: int, is_over: Callable[[], bool], **_: Any
     ) -> list[Any]:
-        return [asyncio.run(play(spiders[0].name, run, backfill, is_over))]
+        try:
+            return [asyncio.run(play(spiders[0].name, run, backfill, is_over))]
+        except Exception:
+            note("failed", (spiders[0].name, backfill))
+            raise
 
     class Place(worker._Place):
         def execute_job(self, job: Job, queue: Any) -> None:
@@ -231,7 +235,7 @@ class Play:
 @dataclass(frozen=True)
 class Event:
     """What became of a unit at the moment `at`: "begin", then "end", "cut" (it goes on later) or
-    "lost" (its lease); "busy" where another had the outlet."""
+    "lost" (its lease) or "failed" (the database refused it); "busy": another had the outlet."""
 
     at: float
     what: str
@@ -324,6 +328,7 @@ class Figures:
     cut: int
     killed: int
     lost: int
+    failed: int
     past: int
     commands: int
     transactions: int
@@ -377,12 +382,13 @@ def replay(
             cut=how["cut"],
             killed=how["killed"],
             lost=how["lost"],
+            failed=sum(span.how == "failed" for span in spans),
             past=len(spans) - len(daily),
             commands=after["commands"] - before["commands"],
             transactions=int(after["transactions"] - before["transactions"]),
             redis_bytes=peaks["redis"],
             connections=peaks["connections"],
-            overtaken=overtaken(spans),
+            overtaken=overtaken(spans, 2 * workers * places),
             turns_ahead=most_turns_ahead(spans),
             cpu=cpu,
             wrong=[*wrong(play, spans, workers * places)],
@@ -453,8 +459,7 @@ def spans_of(events: Sequence[Event], killed: dict[int, float]) -> list[Span]:
     for event in events:
         if event.what == "begin":
             under_way[event.pid] = event
-        elif event.what != "busy":
-            begin = under_way.pop(event.pid)
+        elif event.what != "busy" and (begin := under_way.pop(event.pid, None)):
             spans.append(Span(begin.outlet, begin.backfill, begin.at, event.at, event.what))
     for begin in under_way.values():
         at = killed.get(begin.pool, -1.0)
@@ -494,14 +499,12 @@ def wrong(play: Play, spans: Sequence[Span], places: int) -> Iterator[str]:
         yield f"{len(before)} units of the backfill were taken while daily ones waited"
 
 
-def overtaken(spans: Sequence[Span]) -> int:
-    """By how many at the most an outlet of the day was overtaken that had been offered later; those
-    at which a backfill was are left out, as they are not offered before it has made room."""
-    past = {span.outlet for span in spans if span.backfill}
-    firsts = {span.outlet: span.begin for span in reversed(spans) if span.outlet not in past}
+def overtaken(spans: Sequence[Span], by: int) -> int:
+    """How many outlets of the day were overtaken by more than so many that were offered later."""
+    firsts = {span.outlet: span.begin for span in reversed(spans) if not span.backfill}
     offered = {name: place for place, name in enumerate(sorted(firsts))}
     begun = sorted(firsts, key=firsts.__getitem__)
-    return max(place - offered[name] for place, name in enumerate(begun))
+    return sum(place - offered[name] > by for place, name in enumerate(begun))
 
 
 def most_turns_ahead(spans: Sequence[Span]) -> int:
