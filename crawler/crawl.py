@@ -50,7 +50,6 @@ TAKEN = "being fetched for another outlet"
 # of a lease, before its end, in which nothing is asked any more: the machines' clocks differ
 MARGIN = 1 / 6
 AWAY = (OperationalError, InterfaceError, PoolTimeoutError)  # says SQLAlchemy of a database
-LAST = "last "  # so begins the name of a holder that a daily crawl waits for
 
 
 class OutletBusyError(Exception):
@@ -99,7 +98,7 @@ class OutletCrawl:
         self.is_cut = False
         self.fetched_before = 0
         self._stop = stop
-        self._me = (LAST if backfill_id else "") + secrets.token_hex(8)
+        self._me = (leases.LAST if backfill_id else "") + secrets.token_hex(8)
         self._waiting: list[Outcome] = []
         self._findings: list[Kept] = []
         self._doubtful: list[Outcome] = []
@@ -163,7 +162,9 @@ class OutletCrawl:
         while not await self._lease():
             if self.backfill_id is None:
                 holder = await self.look_up(leases.holder, self._lease_name, _now())
-                yields = bool(holder and holder.startswith(LAST))  # it is soon done, or gives way
+                yields = bool(
+                    holder and holder.startswith(leases.LAST)
+                )  # it is soon done, or gives way
                 if yields:
                     deadline = time.monotonic() + patience
                 if time.monotonic() > deadline or (self.sliced and not yields):

@@ -94,7 +94,7 @@ class DailyCrawl:
         clock.add_job(self._run_what_is_due, daily, misfire_grace_time=None, coalesce=True)
         stand_by = IntervalTrigger(seconds=max(1, int(self._lease_seconds / 2)))
         # for what was missed, and for what another scheduler began and did not end
-        clock.add_job(self._run_what_is_due, stand_by)
+        clock.add_job(self._run_what_is_due, stand_by, max_instances=2)  # beside a crawl: no harm
         for seconds, task in self._regularly:
             every = IntervalTrigger(seconds=seconds)
             clock.add_job(self._do, every, [task], misfire_grace_time=None, coalesce=True)

@@ -85,6 +85,7 @@ class _Round:
         self._run = run
         self._units = {unit.outlet: unit for unit in units}
         self._reports = {unit.outlet: OutletReport(unit.outlet) for unit in units}
+        self._is_backfill = any(unit.backfill for unit in units)
         self._progress = progress
         self._pause = current.lease_seconds / LOOKS
         self._slice_seconds = current.slice_seconds
@@ -156,7 +157,7 @@ class _Round:
         """Bring the reports up to date; gives the outlets that some process is at."""
         now = datetime.now(UTC)
         with reading(self._engine) as session:
-            held = crawls.held(session, now)
+            held = crawls.held(session, now, for_good=not self._is_backfill)
             paused = states.paused(session)
             for row in crawls.of_run(session, self._run):
                 if report := self._reports.get(row.outlet):

@@ -25,6 +25,7 @@ from rq.serializers import JSONSerializer
 from rq.worker_pool import WorkerPool
 from scrapy.settings import Settings
 from scrapy.utils.misc import load_object
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bind_contextvars
 
@@ -71,6 +72,7 @@ def _prepare() -> None:
     outlet = next(iter(spiders().values())).outlet
     page = Page(f"https://{outlet.domain}/", EXAMPLE.encode(), datetime.now(UTC))
     examine([page], Context(outlet.zone, outlet.title))
+    create_engine(settings.load().database)  # loads the driver, and connects to nothing
     ours = Settings()
     ours.setmodule(settings)
     for kind in COMPONENTS:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from storage.leases import LAST
 from storage.links import MAX_URL, upsert
 from storage.models import Crawl, Finding, Lease, Link, Source, State, Validator
 
@@ -166,11 +167,14 @@ def found(session: Session, run: str) -> list[tuple[str, int]]:
     return [(outlet, id_) for outlet, id_ in session.execute(query.order_by(Finding.id))]
 
 
-def held(session: Session, now: datetime) -> set[str]:
-    """The outlets that some process holds the lease of."""
+def held(session: Session, now: datetime, *, for_good: bool = False) -> set[str]:
+    """The outlets that some process holds the lease of; or only those whose holder does not give
+    way to a daily crawl."""
     names = select(Lease.name).where(
         Lease.name.startswith(LEASE), Lease.expires >= now, ~Lease.done
     )
+    if for_good:
+        names = names.where(~Lease.owner.startswith(LAST))
     return {name.removeprefix(LEASE) for name in session.scalars(names)}
 
 

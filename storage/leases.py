@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from storage.links import upsert
 from storage.models import Lease
 
+LAST = "last "  # so begins the name of a holder who gives way to others
 WANTED = timedelta(seconds=5)  # so long it counts that somebody wants a lease
 
 

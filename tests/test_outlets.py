@@ -18,7 +18,6 @@ from sqlalchemy.orm import Session
 
 from cli.inputs import InputError
 from cli.outlets import admitted
-from crawler.crawl import LAST
 from crawler.outlet import WIB, WITA, Outlet
 from crawler.outlets import catalogue
 from crawler.outlets.opml import OpmlError, outlets_in
@@ -36,6 +35,7 @@ from crawler.sources import (
 )
 from storage import leases
 from storage.database import open_database
+from storage.leases import LAST
 from tests import site as sites
 from tests.conftest import Pantau, row
 from tests.site import Answer, Site

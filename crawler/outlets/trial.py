@@ -24,7 +24,6 @@ from w3lib.url import safe_url_string
 
 import settings
 from crawler import urls
-from crawler.crawl import LAST
 from crawler.examine import ExaminationError, Examiners
 from crawler.outlet import Outlet
 from crawler.reading import OVERLAP
@@ -36,6 +35,7 @@ from crawler.web.middlewares import PublicResolver
 from extract.link import Link
 from storage import leases
 from storage.database import open_database
+from storage.leases import LAST
 
 T = TypeVar("T")
 
