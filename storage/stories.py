@@ -106,14 +106,14 @@ def assign(
     tellings = {row.id: _telling(row, wordings.get(row.id)) for row in found}
     if session.get_bind().dialect.name == "postgresql":  # SQLite's writers take turns anyway
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
-    originals = _of_originals(session, found)
+    originals = _originals(session, found)
     sought = {id_: likeness.sought(telling) for id_, telling in tellings.items()}
     memory = _Memory(
         _newest(session, {mark for marks in sought.values() for mark in marks}),
         [telling.told for telling in tellings.values()],
     )
     near = {id_ for marks in sought.values() for id_ in _ranked(memory.newest, marks)}
-    _recall(session, memory, near)
+    _recall(session, memory, near | originals)
     ids = iter(next_ids(session, models.Story, len(found)))
     begun: dict[int, dict[str, object]] = {}
     more: Counter[int] = Counter()
@@ -121,8 +121,9 @@ def assign(
     for row in found:
         telling = tellings[row.id]
         original = memory.told.get(row.same_as or 0)
-        story_id = original.story if original else originals.get(row.same_as or 0)
-        story_id = story_id or _told_before(session, memory, telling, sought[row.id])
+        story_id = (
+            original.story if original else _told_before(session, memory, telling, sought[row.id])
+        )
         if story_id is None:
             story_id = next(ids)
             memory.first[story_id] = row.id
@@ -170,21 +171,18 @@ def _grow(session: Session, more: Counter[int], now: datetime) -> None:
     session.connection().execute(query, rows)
 
 
-def _of_originals(session: Session, copies: Sequence[models.Finding]) -> dict[int, int]:
-    """The stories of the findings whose copies they are; one from before there were stories begins
-    its own now."""
+def _originals(session: Session, copies: Sequence[models.Finding]) -> set[int]:
+    """The stored findings whose copies they are; one from before there were stories begins its own
+    now."""
     ids = {copy.same_as for copy in copies if copy.same_as} - {copy.id for copy in copies}
-    if not ids:
-        return {}
     finding = models.Finding
-    query = select(finding.id, finding.story_id).where(finding.id.in_(ids))
-    return {
-        id_: story_id or _begin_late(session, session.get_one(finding, id_))
-        for id_, story_id in session.execute(query.order_by(finding.id)).all()
-    }
+    query = select(finding).where(finding.id.in_(ids), finding.story_id.is_(None))
+    for first in session.scalars(query.order_by(finding.id)).all() if ids else ():
+        _begin_late(session, first)
+    return ids
 
 
-def _begin_late(session: Session, first: models.Finding) -> int:
+def _begin_late(session: Session, first: models.Finding) -> None:
     telling = _telling(first)
     story = models.Story(first=first.id, count=1, begun=telling.told, latest=first.found)
     session.add(story)
@@ -192,7 +190,6 @@ def _begin_late(session: Session, first: models.Finding) -> int:
     first.story_id = story.id
     session.flush()
     mark(session, [(trait, first.id) for trait in likeness.marks(telling)])
-    return story.id
 
 
 def _told_before(

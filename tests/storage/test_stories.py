@@ -133,6 +133,21 @@ def test_a_copy_of_a_finding_from_before_there_were_stories(
         assert told.count == 2
 
 
+def test_who_is_like_a_copy_that_is_hardly_like_its_original(writing: Writing) -> None:
+    def lines(word: str, count: int) -> str:
+        return "\n".join(
+            f"{word} {n}: {word}{n}a, {word}{n}b dan {word}{n}c." for n in range(count)
+        )
+
+    quoted = lines("kutipan", 1) + "\n" + "\n".join(f"{n} kutip " * 40 for n in range(5))
+    frame = lines("bingkai", 300)
+    first = keep(writing, lines("awal", 300) + "\n" + quoted, 1)
+    copy, alike = frame + "\n" + quoted, frame + "\n" + quoted.replace("kutip ", "sebut ")
+    told = keep_all(writing, [arrival(copy, 2, day=90), arrival(alike, 3, day=90)])
+    assert told[0] == first
+    assert told[1] != first  # it is like the copy, but tells it months after the first
+
+
 def test_a_finding_takes_as_many_queries_however_many_are_stored(
     writing: Writing, engine: Engine
 ) -> None:
