@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import os
 import resource
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,4 +127,7 @@ def _set_up(lexicon: Lexicon | None) -> None:
     if lexicon:
         use(lexicon)
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # pages without text are no error
+    # a copy of a running crawl writes the signals it gets into that one's event loop (Python 3.11):
+    # when it is ended, the crawl would be
+    signal.set_wakeup_fd(-1)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -100,6 +100,7 @@ class _Pool(WorkerPool):
                 name,
                 connection=redis,
                 serializer=JSONSerializer,
+                job_class=queue.UnitJob,
                 worker_ttl=WORKER_SECONDS,
                 job_monitoring_interval=max(1, int(settings.load().lease_seconds / BEATS)),
                 maintenance_interval=MAINTENANCE_SECONDS,

@@ -13,7 +13,9 @@ from typing import Any
 
 from redis import Redis
 from rq import Queue, Worker
+from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.utils import import_attribute
 from rq.worker import BaseWorker
 
 DAILY, BACKFILL = "daily", "backfill"
@@ -77,9 +79,25 @@ class Work:
     waiting: Mapping[str, int]
 
 
+class UnitJob(Job):
+    """RQ's job. A job of RQ names what is called; this one calls `DO` and nothing else, whatever
+    Redis says."""
+
+    @property
+    def func(self) -> Any:
+        return import_attribute(DO)
+
+    def restore(self, raw_data: Any) -> None:
+        super().restore(raw_data)
+        self._success_callback_name = self._failure_callback_name = None
+        self._stopped_callback_name = None
+        self.webhooks = []
+
+
 def queue(redis: Redis, name: str) -> Queue:
-    """One of `QUEUES`. Its contents are JSON: who can write to Redis cannot have code run by it."""
-    return Queue(PREFIX + name, connection=redis, serializer=JSONSerializer)
+    """One of `QUEUES`. Its contents are JSON, and each is a `UnitJob`: who can write to Redis cannot
+    have code run by it."""
+    return Queue(PREFIX + name, connection=redis, serializer=JSONSerializer, job_class=UnitJob)
 
 
 def queues(redis: Redis) -> list[Queue]:
