@@ -159,7 +159,9 @@ class OutletCrawl:
     async def _wait_for_lease(self) -> None:
         patience = self.shared.settings.lease_seconds * 1.5
         deadline = time.monotonic() + patience
+        waited = False
         while not await self._lease():
+            waited = True
             if self.backfill_id is None:
                 holder = await self.look_up(leases.holder, self._lease_name, _now())
                 yields = bool(
@@ -175,6 +177,8 @@ class OutletCrawl:
                 self.is_cut = True
                 raise OutletBusyError(f"{self.name} is being crawled by another process")
             await asyncio.sleep(min(1.0, self.shared.settings.lease_seconds / 4))
+        if waited:  # the other may have asked something just now
+            await asyncio.sleep(min(self.shared.settings.delay, patience / 6))
 
     def may_ask(self) -> bool:
         """Whether the outlet is this crawl's for sure, so that something may be asked of it: this

@@ -10,6 +10,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event
 
@@ -163,8 +164,9 @@ class _Round:
                 if report := self._reports.get(row.outlet):
                     self._bring_up_to_date(session, report, row, now)
         for report in self._reports.values():
-            if report.state == "waiting" and report.outlet in paused:
-                report.state, report.counts = "paused", Counts(note="it is paused")
+            is_left = report.state == "running" and report.outlet not in held  # between two slices
+            if report.outlet in paused and (report.state == "waiting" or is_left):
+                report.state, report.counts = "paused", replace(report.counts, note="it is paused")
         return held
 
     def _bring_up_to_date(

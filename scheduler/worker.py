@@ -23,6 +23,7 @@ from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker_pool import WorkerPool
+from rq.worker_registration import register
 from scrapy.settings import Settings
 from scrapy.utils.misc import load_object
 from sqlalchemy import create_engine
@@ -134,6 +135,8 @@ class _Place(Worker):
                 raise StopRequested
             self._drain()
         super().heartbeat(*args, **kwargs)
+        if not self.is_horse:  # Redis may have been emptied, or this machine been away for long
+            register(self, kwargs.get("pipeline"))
 
     def maintain_heartbeats(self, *args: Any) -> None:
         try:

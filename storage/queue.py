@@ -95,8 +95,8 @@ class UnitJob(Job):
 
 
 def queue(redis: Redis, name: str) -> Queue:
-    """One of `QUEUES`. Its contents are JSON, and each is a `UnitJob`: who can write to Redis cannot
-    have code run by it."""
+    """One of `QUEUES`. Its contents are JSON, each a `UnitJob`: who can write to Redis cannot have
+    code run by it."""
     return Queue(PREFIX + name, connection=redis, serializer=JSONSerializer, job_class=UnitJob)
 
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from rq.serializers import JSONSerializer
 from sqlalchemy.orm import Session
 
-from storage import leases, queue
+from storage import crawls, leases, queue, states
 from storage.database import open_database
 from storage.queue import Unit, WorkerInfo, look
 from storage.valkey import open_redis
@@ -189,6 +190,39 @@ def test_daily_work_goes_first_and_long_work_is_cut_into_slices(
     assert (report["fetched"], report["findings"], report["errors"]) == (10, 5, 0)
     assert several[0].paths().count("/feed") > 1
     assert Counter(several[0].paths())["/berita/9/camat"] == 1
+
+
+def test_a_worker_is_known_again_when_redis_was_emptied(redis: Redis) -> None:
+    from scheduler.worker import _Place
+
+    place = _Place(queue.queues(redis), "here:1/a", connection=redis, serializer=JSONSerializer)
+    place.register_birth()
+    redis.flushall()
+    assert not look(redis).workers
+    place.heartbeat()
+    assert [worker.name for worker in look(redis).workers] == ["here:1"]
+
+
+def test_an_outlet_that_is_paused_between_two_slices_is_left_alone(
+    pantau: Pantau, redis: Redis
+) -> None:
+    import settings
+    from scheduler.sharing import _Round
+
+    now = datetime.now(UTC)
+    engine = open_database(f"sqlite:///{pantau.home / 'pantau.db'}")
+    with Session(engine) as session, session.begin():
+        crawls.begin(session, "now", "kabar", now)
+        leases.acquire(session, crawls.LEASE + "kabar", "a worker", 60, now)
+        states.pause(session, "kabar", now)
+    shared_out = _Round(engine, redis, [Unit("now", "kabar")], "now", settings.load(), None)
+    shared_out._look()
+    assert not shared_out._is_done(), "a worker is at it"
+    with Session(engine) as session, session.begin():
+        leases.release(session, crawls.LEASE + "kabar", "a worker")
+    shared_out._look()
+    assert shared_out._is_done()
+    engine.dispose()
 
 
 def test_nothing_is_asked_once_the_outlet_may_be_anothers(

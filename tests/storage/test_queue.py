@@ -1,0 +1,24 @@
+"""The work queue: what its jobs call."""
+
+import os
+from pathlib import Path
+
+import pytest
+from rq import Callback, Queue
+from rq.serializers import JSONSerializer
+
+from storage import queue
+from storage.valkey import open_redis
+
+
+def test_a_unit_calls_what_it_is_for_whatever_redis_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "DO", "os.getpid")
+    with open_redis(None, tmp_path) as redis:
+        theirs = Queue("pantau-daily", connection=redis, serializer=JSONSerializer)
+        job = theirs.enqueue_call("os.system", ["exit 1"], on_failure=Callback("os.abort"))
+        ours = queue.queue(redis, queue.DAILY).fetch_job(job.id)
+        assert ours
+        assert ours.func is os.getpid
+        assert ours.failure_callback is None
