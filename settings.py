@@ -186,10 +186,13 @@ DOWNLOADER_MIDDLEWARES = {
     "crawler.web.middlewares.Robots": 100,
     "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
     "crawler.web.middlewares.RetryAfter": 550,
+    "scrapy.downloadermiddlewares.redirect.RedirectMiddleware": None,
+    "crawler.web.middlewares.Redirects": 600,
     "scrapy.downloadermiddlewares.httpauth.HttpAuthMiddleware": None,
 }
-# what these see to is not asked for, or done already: lengths of URLs, referrers, statuses, depth;
-# without the first, requests are no "start requests", and wait in the queue of the others
+# what these see to is not asked for, or done already: lengths of URLs, referrers, statuses (each
+# comes to the spider, which says what it means), depth; without the first, requests are no "start
+# requests", and wait in the queue of the others
 SPIDER_MIDDLEWARES = {
     "scrapy.spidermiddlewares.start.StartSpiderMiddleware": None,
     "scrapy.spidermiddlewares.httperror.HttpErrorMiddleware": None,
@@ -219,12 +222,9 @@ AUTOTHROTTLE_TARGET_CONCURRENCY = 1.0 if _settings.delay else 1000.0
 RETRY_TIMES = 1
 REDIRECT_MAX_TIMES = 5
 METAREFRESH_ENABLED = False
-# every status comes to the spider, which says what each means
-HTTPERROR_ALLOW_ALL = True
 # the seen-set is the filter; this one would drop a redirect to a page that is queued already
 DUPEFILTER_CLASS = "scrapy.dupefilters.BaseDupeFilter"
 COOKIES_ENABLED = False
-REFERRER_POLICY = "no-referrer"
 
 # Limits: every byte from the web is hostile.
 DOWNLOAD_MAXSIZE = 10 * 1024 * 1024

@@ -276,6 +276,7 @@ def test_a_retraction_is_kept_as_a_revision_beside_the_wording_that_proves(
         assert [wording.title for wording in wordings] == [row["title"], "Ralat: Harga Cabai Turun"]
         pages = [zstandard.decompress(wording.snapshots[0].html) for wording in wordings]
     assert pages == [before.encode(), after.encode()]
+    assert "no scrapy.spidermiddlewares" not in (pantau.home / "pantau.log").read_text()
 
 
 @pytest.mark.parametrize("moment", ["Spider opened", "Enabled item pipelines", "robots"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from scrapy import Spider, signals
 from scrapy.crawler import Crawler
+from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.exceptions import IgnoreRequest
@@ -209,6 +210,14 @@ class Robots(RobotsTxtMiddleware):
         assert self.crawler.engine
         for slot in self.crawler.engine.downloader.slots.values():
             slot.delay = max(slot.delay, delay)
+
+
+class Redirects(RedirectMiddleware):
+    """Follows redirects. Scrapy's own would warn, in each crawl, that nothing gives them a Referer:
+    nothing shall."""
+
+    def _engine_started(self) -> None:
+        pass
 
 
 class RetryAfter(RetryMiddleware):
