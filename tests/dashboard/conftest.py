@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from crawler.outlets.catalogue import spiders
 from dashboard.access import COOKIE
 from dashboard.catalogue import _spiders
 from dashboard.serve import serving
@@ -101,6 +102,13 @@ def dashboard(tmp_path: Path) -> Iterator[Dashboard]:
         for client in served.clients:
             client.close()
     engine.dispose()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _declared_outlets() -> None:
+    """The declared outlets at their own addresses: a class has the one that is set when it is
+    made, and some tests set others."""
+    spiders()
 
 
 @pytest.fixture(autouse=True)
