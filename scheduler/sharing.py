@@ -91,6 +91,7 @@ class _Round:
         self._pause = current.lease_seconds / LOOKS
         self._slice_seconds = current.slice_seconds
         self._noticed: dict[str, float] = {}  # when somebody last was at an outlet, or it waited
+        self._offered: dict[str, tuple[int, int]] = {}  # pages there were then, and slices
         self._stopping = Event()
 
     def until_done(self) -> list[OutletReport]:
@@ -140,15 +141,23 @@ class _Round:
                 if tried >= MOST_TRIES:
                     self._give_up(report)
                 else:  # one whose worker died has waited already
-                    unit = self._units[outlet]
+                    unit = self._unit(report)
                     queue.offer(self._redis, [unit], self._slice_seconds, first=tried > 0)
                     self._noticed[outlet] = now
+                    self._offered[outlet] = report.counts.fetched, unit.slices
         except (SQLAlchemyError, RedisError):
             logger.exception("what is done could not be seen; trying again")
             is_seen = False
         if self._progress:
             self._progress([*self._reports.values()])
         return is_seen
+
+    def _unit(self, report: OutletReport) -> Unit:
+        """What is offered of an outlet. Where a slice has brought no page, its lists may take
+        longer than that to be read, and each slice begins with them: it gets a longer one."""
+        fetched, slices = self._offered.get(report.outlet, (-1, 0))
+        longer = slices + 1 if report.counts.fetched == fetched else 1
+        return replace(self._units[report.outlet], slices=longer)
 
     @property
     def _grace(self) -> float:

@@ -175,7 +175,7 @@ def do(**fields: Any) -> None:
 
 def _crawl(unit: Unit, redis: Redis, worker: int) -> bool:
     """Crawl for the length of a slice; whether that came to its end, or can be gone on with."""
-    end = time.monotonic() + settings.load().slice_seconds
+    end = time.monotonic() + settings.load().slice_seconds * unit.slices
     early = time.monotonic() + BACKFILL_SECONDS
 
     def is_over() -> bool:

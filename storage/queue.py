@@ -34,7 +34,8 @@ class Unit:
     """What a worker does at a time: crawls `outlet`, or goes on with that, until its slice of time
     is over. It belongs to `run`, which has no “_” in its name. `backfill` is a backfill's id or 0;
     `limit` is the most articles to fetch, 0 for no other limit than every day's; `delay` the least
-    seconds between two requests; with `check` the spare sources are asked, too."""
+    seconds between two requests; with `check` the spare sources are asked, too. Its slice is as
+    long as so many `slices`."""
 
     run: str
     outlet: str
@@ -42,6 +43,7 @@ class Unit:
     limit: int = 0
     check: bool = False
     delay: float = 0.0
+    slices: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def offer(
             # each offer has a name of its own: what RQ keeps of one whose worker died stays apart
             job_id=f"{unit.run}_{token_hex(4)}_{unit.outlet.replace('.', '_')}",
             description=f"{unit.outlet} ({unit.run})",
-            timeout=int(slice_seconds) + GRACE_SECONDS,
+            timeout=int(slice_seconds * unit.slices) + GRACE_SECONDS,
             result_ttl=0,
             failure_ttl=FAILURE_SECONDS,
             at_front=first,

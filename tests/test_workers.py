@@ -19,6 +19,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.orm import Session
 
 from storage import crawls, leases, queue, states
+from storage.crawls import Counts
 from storage.database import open_database
 from storage.queue import Unit, WorkerInfo, look
 from storage.valkey import open_redis
@@ -215,13 +216,31 @@ def test_an_outlet_that_is_paused_between_two_slices_is_left_alone(
         crawls.begin(session, "now", "kabar", now)
         leases.acquire(session, crawls.LEASE + "kabar", "a worker", 60, now)
         states.pause(session, "kabar", now)
-    shared_out = _Round(engine, redis, [Unit("now", "kabar")], "now", settings.load(), None)
-    shared_out._look()
-    assert not shared_out._is_done(), "a worker is at it"
+    offering = _Round(engine, redis, [Unit("now", "kabar")], "now", settings.load(), None)
+    offering._look()
+    assert not offering._is_done(), "a worker is at it"
     with Session(engine) as session, session.begin():
         leases.release(session, crawls.LEASE + "kabar", "a worker")
-    shared_out._look()
-    assert shared_out._is_done()
+    offering._look()
+    assert offering._is_done()
+    engine.dispose()
+
+
+def test_a_slice_is_longer_where_the_last_one_brought_no_page(pantau: Pantau, redis: Redis) -> None:
+    import settings
+    from scheduler.sharing import _Round
+
+    engine = open_database(f"sqlite:///{pantau.home / 'pantau.db'}")
+    offering = _Round(engine, redis, [Unit("now", "kabar")], "now", settings.load(), None)
+    lengths = []
+    for fetched in (0, 0, 0, 7):
+        offering._reports["kabar"].counts = Counts(fetched=fetched)
+        offering._look()
+        [job] = queue.queue(redis, queue.DAILY).jobs
+        lengths.append(job.kwargs["slices"])
+        redis.flushall()
+        offering._noticed.clear()  # a moment later it is offered again
+    assert lengths == [1, 2, 3, 1]
     engine.dispose()
 
 
