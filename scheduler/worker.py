@@ -134,8 +134,9 @@ class _Place(Worker):
             if not self.horse_pid:
                 raise StopRequested
             self._drain()
+        is_known = self.is_horse or self.connection.exists(self.key)
         super().heartbeat(*args, **kwargs)
-        if not self.is_horse:  # Redis may have been emptied, or this machine been away for long
+        if not is_known:  # Redis was emptied, or this machine away for long
             register(self, kwargs.get("pipeline"))
 
     def maintain_heartbeats(self, *args: Any) -> None:
