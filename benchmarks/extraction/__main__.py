@@ -11,7 +11,6 @@ from rich.table import Table
 from benchmarks.extraction import rivals
 from benchmarks.extraction.measure import figures
 from benchmarks.extraction.pages import samples
-from benchmarks.rivals import PINS
 from settings import Settings
 
 MEASURES = {
@@ -43,7 +42,7 @@ def main(rounds: int, with_rivals: bool, as_json: bool) -> None:
     readings = rivals.by_turns(work, rounds)
     if with_rivals:
         folder = Settings().home / "benchmarks"
-        for name in PINS:
+        for name in ("newspaper4k", "news-please"):
             readings[name] = rivals.installed(name, work, rounds, folder)
     groups = {group: [s.group == group for s in work] for group in ("platforms", "saved")}
     groups["all"] = [True] * len(work)
