@@ -10,6 +10,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event
@@ -25,7 +26,7 @@ from crawler.past.journey import Trip
 from crawler.run import OutletReport, name_of_run
 from crawler.spider import OutletSpider
 from storage import backfills, crawls, queue, states
-from storage.crawls import Counts
+from storage.crawls import Counts, DoneError
 from storage.database import open_database, reading
 from storage.models import Backfill, Crawl
 from storage.queue import Unit
@@ -198,10 +199,10 @@ class _Round:
         counts = Counts(errors=1, note=DIED)
         backfill = self._units[report.outlet].backfill or None
         now = datetime.now(UTC)
-        with Session(self._engine) as session, session.begin():
+        with suppress(DoneError), Session(self._engine) as session, session.begin():
             id_, _ = crawls.resume(session, self._run, report.outlet, now, backfill)
             crawls.finish(session, id_, counts, now)
-        report.state, report.counts = "stopped", counts
+            report.state, report.counts = "stopped", counts
 
     def _withdraw(self) -> None:
         """Have nothing more begun, and wait for what is under way to end."""

@@ -46,6 +46,7 @@ logger = logging.getLogger(__name__)
 PLACES_PER_CORE = 8  # an outlet's crawl mostly waits: for its site's answers, and between them
 MOST_PLACES = 64
 BEATS = 12  # signs of life in the length of a lease
+BEAT_SECONDS = 5  # between two, at the most: `storage.queue.SILENCE` is longer
 WORKER_SECONDS = 20  # so long RQ waits for work, and 15 s more: then it looks around
 MAINTENANCE_SECONDS = 300
 AGAIN_SECONDS = 5  # before more is taken where the database or Redis was not there
@@ -103,7 +104,9 @@ class _Pool(WorkerPool):
                 serializer=JSONSerializer,
                 job_class=queue.UnitJob,
                 worker_ttl=WORKER_SECONDS,
-                job_monitoring_interval=max(1, int(settings.load().lease_seconds / BEATS)),
+                job_monitoring_interval=max(
+                    1, int(min(settings.load().lease_seconds / BEATS, BEAT_SECONDS))
+                ),
                 maintenance_interval=MAINTENANCE_SECONDS,
                 log_job_description=False,
             ).work(burst=burst, logging_level="WARNING")

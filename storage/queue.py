@@ -122,6 +122,7 @@ def offer(
             job_id=f"{unit.run}_{token_hex(4)}_{unit.outlet.replace('.', '_')}",
             description=f"{unit.outlet} ({unit.run})",
             timeout=int(slice_seconds * unit.slices) + GRACE_SECONDS,
+            ttl=int(KEPT.total_seconds()),  # of one that is lost between the queue and a worker
             result_ttl=0,
             failure_ttl=FAILURE_SECONDS,
             at_front=first,
