@@ -1,12 +1,14 @@
 """Reading and judging pages in worker processes, off the event loop."""
 
 import asyncio
+import ctypes
 import logging
 import multiprocessing
 import os
 import resource
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -26,6 +28,7 @@ SECONDS = 30  # for one article; a worker that takes longer is ended
 MEMORY = 2 * 1024**3  # address space of a worker
 TASKS = 2000  # after so many a worker is replaced, so that no leak adds up
 PRELOAD = ["crawler.examine", "crawler.sources", "extract.read"]  # what every worker needs
+PDEATHSIG = 1  # of prctl(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,10 @@ class Examiners:
 
 
 def _set_up(lexicon: Lexicon | None) -> None:
+    with suppress(AttributeError):  # not Linux
+        # a copy of a crawl ends when that is killed, whatever page it is at: it would hold the
+        # crawl's connections open, with what their transactions lock
+        ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
     if lexicon:
         use(lexicon)
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # pages without text are no error
