@@ -5,6 +5,7 @@ which), and over assumptions, which are the options. Prices are assumptions, too
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
@@ -49,7 +50,7 @@ class Need:
     received: float
     findings: float
     cpu_hours: float
-    places: float
+    places: int
     memory: float
     database: float
     connections: float
@@ -83,7 +84,7 @@ def need(outlets: int, assumed: Assumed) -> Need:
     findings = articles * a.relevant
     one = seconds_of_crawl(a.articles, a.answer, a.delay)
     seconds = a.hours * 3600
-    places = max(1.0, outlets * one / seconds)
+    places = math.ceil(outlets * one / seconds)
     cpu = outlets * UNIT_CPU + articles * PAGE_CPU + findings * FINDING_CPU
     beside = outlets * (UNIT_DATABASE_CPU + UNIT_REDIS_CPU) + findings * FINDING_CPU
     memory = places * PLACE + -(-places // 8) * WORKER
