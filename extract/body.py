@@ -1,5 +1,6 @@
 """Where an article stands among the blocks of its page, and what stands around it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
@@ -12,6 +13,7 @@ from extract.dates import is_imprint
 
 _LONGEST_NOTE = 120  # characters of a date or byline
 _SHORTEST_TEXT = 60  # characters of a paragraph
+_NO_LETTERS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,4 +147,4 @@ def _is_note(block: Block) -> bool:
 
 def _fold(text: str) -> str:
     """Letters and digits only, to compare what is printed differently."""
-    return "".join(c for c in text.casefold() if c.isalnum())
+    return _NO_LETTERS.sub("", text.casefold())

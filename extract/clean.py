@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -254,7 +255,12 @@ class _Reader:
 
     def close(self) -> None:
         """End the block that is being read."""
-        text = " ".join("".join(self._run).split())
+        text = "".join(self._run)
+        if self._link is None and (not text or text.isspace()):
+            self._run.clear()
+            self._linked, self._dropped, self._broken = 0, None, False
+            return
+        text = " ".join(text.split())
         if self._link is not None:  # a link around blocks
             self._linked += len(" ".join("".join(self._run[self._link :]).split()))
             self._link = 0
@@ -299,7 +305,9 @@ def article_blocks(root: HtmlElement, everything: list[Block], headline: int | N
 
     `headline` is the place of the headline in `everything`, where there is one.
     """
-    found = bare_extraction(root, include_comments=False, include_tables=True, fast=True)
+    found = bare_extraction(
+        _without_asides(root), include_comments=False, include_tables=True, fast=True
+    )
     text = found.text or "" if isinstance(found, Document) else ""
     said = {_key(line) for line in text.splitlines()}
     texts = [b for b in everything if b.prose > 60]
@@ -310,13 +318,25 @@ def article_blocks(root: HtmlElement, everything: list[Block], headline: int | N
         for element in (block.element, *block.element.iterancestors()):
             weight[element] += block.prose
     regions = _regions(root, weight)
-    inside = [i for i, b in enumerate(everything) if _within(b.element, regions)]
+    theirs = {element for region in regions for element in region.iter()}
+    inside = [i for i, b in enumerate(everything) if b.element in theirs]
     if not inside:
         return []
     lead = []
     if headline is not None and headline < inside[0]:
         lead = [b for b in everything[headline + 1 : inside[0]] if _is_lead(b)]
     return lead + [everything[i] for i in inside if i != headline]
+
+
+def _without_asides(root: HtmlElement) -> HtmlElement:
+    """The tree without what trafilatura never takes for the article, and is slow to find out."""
+    if not any(next(p.iterancestors("aside"), None) is None for p in root.iter("p")):
+        return root
+    copied = deepcopy(root)
+    for aside in list(copied.iter("aside")):
+        if aside.getparent() is not None:
+            aside.drop_tree()
+    return copied
 
 
 def _regions(root: HtmlElement, weight: Counter[HtmlElement]) -> set[HtmlElement]:
@@ -343,10 +363,6 @@ def _is_text(element: HtmlElement) -> bool:
     inner = blocks(element)
     whole = sum(len(b.text) for b in inner)
     return sum(b.linked for b in inner) < 0.25 * whole
-
-
-def _within(element: HtmlElement, regions: set[HtmlElement]) -> bool:
-    return element in regions or any(a in regions for a in element.iterancestors())
 
 
 def _is_lead(block: Block) -> bool:
@@ -453,4 +469,4 @@ def _key(text: str) -> str:
 
 
 def _length(element: HtmlElement) -> int:
-    return sum(len(text.strip()) for text in element.itertext())
+    return sum(map(len, map(str.strip, element.itertext())))

@@ -36,6 +36,7 @@ _NOBODY = compiled(BOILERPLATE["nobody"])
 _PAID_BRACKETS = compiled(BOILERPLATE["paid_brackets"])
 _PAID_LABELS = compiled(BOILERPLATE["paid_labels"])
 _SEPARATOR = re.compile(r"\s+[|–—•·»«›~-]+\s+|\s*[|»]\s*|\s+:\s+|:\s+")
+_NO_LETTERS = re.compile(r"[\W_]+")
 _OFFICES = frozenset(BOILERPLATE["offices"])
 _PUBLISHED = re.findall(  # meta names, the surest first
     r"\S+",
@@ -661,4 +662,4 @@ def _clean(text: str) -> str:
 
 def _fold(text: str) -> str:
     """Letters and digits only, to compare what is printed differently."""
-    return "".join(c for c in text.casefold() if c.isalnum())
+    return _NO_LETTERS.sub("", text.casefold())

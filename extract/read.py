@@ -186,13 +186,16 @@ def _has_endless_tag(html: bytes) -> bool:
 
 
 def _parser(*, huge_tree: bool = False) -> HTMLParser:
-    return HTMLParser(
+    parser = HTMLParser(
         encoding="utf-8",
         remove_comments=True,
         remove_pis=True,
         no_network=True,
         huge_tree=huge_tree,
     )
+    # every element alike: lxml.html's own lookup, for the sake of forms, is Python and slow
+    parser.set_element_class_lookup(etree.ElementDefaultClassLookup(element=HtmlElement))
+    return parser
 
 
 def decode(html: bytes, charset: str | None) -> str:
