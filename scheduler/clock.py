@@ -18,15 +18,16 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from scheduler.outage import Outage
 from storage import leases
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+AGAIN_SECONDS = 5
 LEASE_SECONDS = 30  # of a slot, at the most: who stands by takes over within a minute
 DAILY = "daily "  # with the time it is due: the lease of a slot
 
@@ -75,6 +76,7 @@ class DailyCrawl:
         self._regularly = regularly
         self._names_runs = names_runs
         self._me = secrets.token_hex(8)
+        self._outage = Outage("the database, with the schedule,")
         self._running = asyncio.Lock()
         self._stopped = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
@@ -87,6 +89,7 @@ class DailyCrawl:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, self._stop)
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it says each time that it looks
         clock = AsyncIOScheduler(timezone=self._zone)
         daily = CronTrigger(
             hour=self._at.hour, minute=self._at.minute, second=self._at.second, timezone=self._zone
@@ -126,8 +129,10 @@ class DailyCrawl:
         if self._running.locked() or self._stopped.is_set():
             return
         async with self._running:
-            slot = self._slot()
-            if await self._lease(slot):
+            slot, is_ours = self._slot(), False
+            with self._outage.borne():
+                is_ours = await self._lease(slot)
+            if is_ours:
                 await self._crawl(slot)
 
     def _slot(self) -> str:
@@ -150,9 +155,10 @@ class DailyCrawl:
                     await self._prolong(slot)
         code, self._process = self._process.returncode, None
         if slot and self._stopped.is_set():
-            await self._store(leases.release, slot, self._me)  # cut short: another may go on
+            with self._outage.borne():  # else another goes on when it ends
+                await self._store(leases.release, slot, self._me)
         elif slot and code in (0, 1):
-            await self._store(leases.finish, slot, self._me)
+            await self._finish(slot)
         elif slot:  # it is tried again when the lease ends
             logger.error("the crawl of the slot %s ended with exit code %s", slot, code)
         if self._watcher and begun and not self._stopped.is_set():
@@ -169,12 +175,16 @@ class DailyCrawl:
         return await self._store(leases.acquire, slot, self._me, self._lease_seconds, _now())
 
     async def _prolong(self, slot: str) -> None:
-        try:
+        with self._outage.borne():  # should another begin, each outlet has its lease
             await self._lease(slot)
-        except (
-            SQLAlchemyError
-        ):  # the crawl goes on; should another begin, each outlet has its lease
-            logger.exception("the lease of the slot %s could not be renewed; trying again", slot)
+
+    async def _finish(self, slot: str) -> None:
+        """Note that a slot is done, as soon as that can be: it would be done again."""
+        while not self._stopped.is_set():
+            with self._outage.borne():
+                await self._store(leases.finish, slot, self._me)
+                return
+            await asyncio.sleep(AGAIN_SECONDS)
 
     def _stop(self) -> None:
         self._stopped.set()

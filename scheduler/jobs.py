@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from scheduler.outage import Outage
 from storage import jobs
 from storage.database import reading
 from storage.jobs import JobState, Kind
@@ -98,14 +99,13 @@ class Worker:
         self._command = command
         self._seconds = lease_seconds
         self._running: list[_Running] = []
+        self._outage = Outage("the database, with what was asked for,")
 
     def work(self, over: Event) -> None:
         """Do jobs until it is `over`; what fails here is tried again."""
         while not over.wait(LOOK_SECONDS):
-            try:
+            with self._outage.borne():
                 self._look()
-            except SQLAlchemyError:
-                logger.exception("the database could not be asked for jobs; trying again")
         end = time.monotonic() + STOP_SECONDS
         while self._running:
             try:

@@ -6,33 +6,30 @@ made again as soon as nobody holds the outlet's lease. Nor does it matter what b
 process: another that goes on with its run finds what is done in the database.
 """
 
-import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from secrets import token_hex
 from threading import Event
 
 from redis import Redis
-from redis.exceptions import RedisError
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 import settings
 from crawler.past.journey import Trip
 from crawler.run import OutletReport, name_of_run
 from crawler.spider import OutletSpider
+from scheduler.outage import Outage
 from storage import backfills, crawls, queue, states
-from storage.crawls import Counts, DoneError
+from storage.crawls import DoneError
 from storage.database import open_database, reading
 from storage.models import Backfill, Crawl
 from storage.queue import Unit
 from storage.valkey import open_redis
-
-logger = logging.getLogger(__name__)
 
 MOST_TRIES = 5  # at an outlet whose process dies each time
 LOOKS = 12  # at what is done, in the length of a lease
@@ -58,7 +55,7 @@ def crawl(
     Redis goes away, it waits. Raises DatabaseError and RedisUnavailableError before anything is
     offered."""
     current = settings.load()
-    run = run or name_of_run() + (f"b{backfill}" if backfill else "")
+    run = run or f"{name_of_run()}{f'b{backfill}' if backfill else 'c'}{token_hex(2)}"
     units = [
         Unit(run, spider.name, backfill or 0, limit or 0, check, delay or 0.0) for spider in spiders
     ]
@@ -94,6 +91,7 @@ class _Round:
         self._noticed: dict[str, float] = {}  # when somebody last was at an outlet, or it waited
         self._offered: dict[str, tuple[int, int]] = {}  # pages there were then, and slices
         self._stopping = Event()
+        self._outage = Outage("the database or Redis")
 
     def until_done(self) -> list[OutletReport]:
         for name in (signal.SIGINT, signal.SIGTERM):
@@ -107,12 +105,13 @@ class _Round:
                 self._stopping.wait(min(max(self._pause, LOOK_SHARE * took), LOOKS * self._pause))
         if not self._is_done():
             self._withdraw()
-        self._name_findings()
+        self._insist(self._name_findings)
         if self._progress:
             self._progress([*self._reports.values()])
         return [*self._reports.values()]
 
     def _name_findings(self) -> None:
+        """Note which findings there are, as of each outlet's report."""
         with reading(self._engine) as session:
             for outlet, id_ in crawls.found(session, self._run):
                 if report := self._reports.get(outlet):
@@ -123,8 +122,8 @@ class _Round:
 
     def _look(self) -> bool:
         """See what is done, and offer what nobody is at; whether that could be done."""
-        is_seen = True
-        try:
+        is_seen = False
+        with self._outage.borne():
             held = self._see()
             held |= queue.taken(self._redis, self._run)
             waiting = queue.waiting(self._redis, self._run)
@@ -146,9 +145,7 @@ class _Round:
                     queue.offer(self._redis, [unit], self._slice_seconds, first=tried > 0)
                     self._noticed[outlet] = now
                     self._offered[outlet] = report.counts.fetched, unit.slices
-        except (SQLAlchemyError, RedisError):
-            logger.exception("what is done could not be seen; trying again")
-            is_seen = False
+            is_seen = True
         if self._progress:
             self._progress([*self._reports.values()])
         return is_seen
@@ -196,11 +193,11 @@ class _Round:
 
     def _give_up(self, report: OutletReport) -> None:
         """Note that an outlet cannot be crawled: whoever tries it dies."""
-        counts = Counts(errors=1, note=DIED)
         backfill = self._units[report.outlet].backfill or None
         now = datetime.now(UTC)
         with suppress(DoneError), Session(self._engine) as session, session.begin():
-            id_, _ = crawls.resume(session, self._run, report.outlet, now, backfill)
+            id_, so_far = crawls.resume(session, self._run, report.outlet, now, backfill)
+            counts = replace(so_far, errors=so_far.errors + 1, note=DIED)
             crawls.finish(session, id_, counts, now)
             report.state, report.counts = "stopped", counts
 
@@ -209,11 +206,8 @@ class _Round:
         self._insist(lambda: queue.withdraw(self._redis, self._run))
         deadline = time.monotonic() + 2 * LOOKS * self._pause
         while time.monotonic() < deadline:
-            try:
+            with self._outage.borne():
                 held = self._see()
-            except SQLAlchemyError:
-                logger.exception("what is under way could not be seen; trying again")
-            else:
                 if not any(
                     r.state == "running" and r.outlet in held for r in self._reports.values()
                 ):
@@ -224,12 +218,9 @@ class _Round:
                 report.state = "stopped"
 
     def _insist(self, ask: Callable[[], object]) -> None:
-        """Ask Redis until it answers."""
+        """Ask the database or Redis until it answers."""
         while True:
-            try:
+            with self._outage.borne():
                 ask()
-            except RedisError:
-                logger.exception("Redis does not answer; trying again")
-                time.sleep(self._pause)
-            else:
                 return
+            time.sleep(self._pause)

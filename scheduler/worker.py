@@ -17,7 +17,9 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from redis import ConnectionPool, Redis
+from redis.exceptions import ConnectionError as NoConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as NoAnswerError
 from rq import Worker
 from rq.exceptions import StopRequested
 from rq.job import Job
@@ -36,10 +38,11 @@ from crawler.outlets.catalogue import spiders
 from crawler.run import crawl
 from crawler.shared import get_ready, shared
 from extract.article import Page
+from scheduler.outage import Outage, in_words
 from storage import queue
 from storage.errors import DatabaseError, RedisUnavailableError
 from storage.queue import Unit
-from storage.valkey import open_redis
+from storage.valkey import open_redis, running_redis
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +52,8 @@ BEATS = 12  # signs of life in the length of a lease
 BEAT_SECONDS = 5  # between two, at the most: `storage.queue.SILENCE` is longer
 WORKER_SECONDS = 20  # so long RQ waits for work, and 15 s more: then it looks around
 MAINTENANCE_SECONDS = 300
+FINISHING_SECONDS = 60
+GONE = (NoConnectionError, NoAnswerError, RedisUnavailableError)
 AGAIN_SECONDS = 5  # before more is taken where the database or Redis was not there
 COMPONENTS = ("EXTENSIONS", "DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES", "DOWNLOAD_HANDLERS")
 EXAMPLE = "<title>Kabar</title><article><p>Camat diperiksa karena mendukung calon bupati.</p>"
@@ -87,11 +92,25 @@ class _Pool(WorkerPool):
     """RQ's pool of workers, named after this process, and without RQ's scheduler, as nothing is
     scheduled in the queue."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        current = settings.load()
+        self._redis = running_redis(current.redis_url, current.home)
+        self._outage = Outage("Redis")
+
+    def check_workers(self, respawn: bool = True) -> None:
+        is_there = False
+        with self._outage.borne():
+            is_there = bool(self._redis.ping())
+        self._redis.connection_pool.disconnect()  # see `work`
+        super().check_workers(respawn and is_there)  # a place without Redis ends again
+
     def get_worker_process(self, name: str, burst: bool, *_: Any, **__: Any) -> BaseProcess:
         name = f"{queue.name_of_worker(os.getpid())}/{name[:8]}"
         return get_context("fork").Process(target=self._work, args=[name, burst])
 
     def _work(self, name: str, burst: bool) -> None:
+        logging.getLogger("rq.worker").addFilter(_is_news)
         for number in (signal.SIGINT, signal.SIGTERM):  # the pool's are not for its children
             signal.signal(number, signal.SIG_DFL)
         connections = ConnectionPool(connection_class=self._pool_class, **self._pool_kwargs)
@@ -110,8 +129,14 @@ class _Pool(WorkerPool):
                 maintenance_interval=MAINTENANCE_SECONDS,
                 log_job_description=False,
             ).work(burst=burst, logging_level="WARNING")
-        except RedisError as problem:  # the pool starts another in its place
-            logger.warning("Redis is not there (%s); trying again", problem)
+        except GONE:  # the pool says it, and starts another in its place
+            return
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not what each place says of Redis at each try: the pool says it."""
+    problem = record.exc_info[1] if record.exc_info else None
+    return not isinstance(problem, GONE) and "Redis" not in str(record.msg)
 
 
 class _Place(Worker):
@@ -143,10 +168,17 @@ class _Place(Worker):
             register(self, kwargs.get("pipeline"))
 
     def maintain_heartbeats(self, *args: Any) -> None:
-        try:
+        with suppress(RedisError):  # the unit under way does not end for it
             super().maintain_heartbeats(*args)
-        except RedisError as problem:  # the unit under way does not end for it
-            logger.warning("Redis does not answer (%s); trying again", problem)
+
+    def set_shutdown_requested_date(self) -> None:
+        with suppress(RedisError):  # a unit is drained all the same
+            super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]
+
+    def handle_execution_ended(self, *args: Any) -> None:
+        if self.execution:  # it is forgotten where Redis was away for long
+            self.execution.save(FINISHING_SECONDS)
+        super().handle_execution_ended(*args)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         return 4 * int(self.job_monitoring_interval)
@@ -162,17 +194,23 @@ def do(**fields: Any) -> None:
     own, which ends with it."""
     unit, worker = Unit(**fields), os.getppid()
     current = settings.load()
-    bind_contextvars(worker=os.environ.get("RQ_WORKER_ID", ""), crawl=unit.run, outlet=unit.outlet)
-    with open_redis(current.redis_url, current.home) as redis:
+    place = os.environ.get("RQ_WORKER_ID", "")
+    bind_contextvars(worker=place, crawl=unit.run, outlet=unit.outlet)
+    # the pool says it
+    with suppress(*GONE), open_redis(current.redis_url, current.home) as redis:
         if queue.is_withdrawn(redis, unit.run):
             return
         queue.begin_try(redis, unit)
         try:
             is_well = _crawl(unit, redis, worker)
-        except (DatabaseError, RedisUnavailableError, RedisError, SQLAlchemyError) as problem:
-            logger.warning("%s waits: %s", unit.outlet, problem)
+        except (DatabaseError, SQLAlchemyError) as problem:
+            if queue.note_outage(redis, place):  # the first of this worker's units
+                logger.warning("the database is away, waiting for it: %s", in_words(problem))
             time.sleep(AGAIN_SECONDS)
             is_well = True
+        else:
+            if queue.end_outage(redis, place):
+                logger.warning("the database is back")
         if is_well:
             queue.end_try(redis, unit)
 
@@ -189,7 +227,7 @@ def _crawl(unit: Unit, redis: Redis, worker: int) -> bool:
         try:
             if queue.is_withdrawn(redis, unit.run):
                 return True
-            return bool(unit.backfill) and now > early and queue.is_any_waiting(redis, queue.DAILY)
+            return bool(unit.backfill) and now > early and queue.gives_way(redis)
         except RedisError:
             return False
 

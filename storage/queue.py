@@ -25,6 +25,7 @@ DO = "scheduler.worker.do"  # what a worker calls with a unit's fields
 PREFIX = "pantau-"
 KEPT = timedelta(days=7)  # so long a run's marks stay
 SILENCE = timedelta(seconds=30)  # a worker that lives is heard of every few seconds
+WAY = timedelta(seconds=60)  # so long a daily unit waits for who gives way to it
 GRACE_SECONDS = 600  # beyond its slice a unit may take to end, before it is killed
 FAILURE_SECONDS = 60
 
@@ -166,9 +167,11 @@ def is_withdrawn(redis: Redis, run: str) -> bool:
     return bool(redis.exists(_key("withdrawn", run)))
 
 
-def is_any_waiting(redis: Redis, name: str) -> bool:
-    """Whether something waits in a queue: all workers are busy."""
-    return not queue(redis, name).is_empty()
+def gives_way(redis: Redis) -> bool:
+    """Whether who is at a backfill is to end, as daily work waits: one for each unit of it."""
+    return any(
+        redis.set(_key("way", id_), 1, nx=True, ex=WAY) for id_ in queue(redis, DAILY).get_job_ids()
+    )
 
 
 def begin_try(redis: Redis, unit: Unit) -> None:
@@ -189,6 +192,16 @@ def tries(redis: Redis, run: str) -> dict[str, int]:
     """How many tries at each outlet of `run`, the last ones in a row, have not come to an end."""
     found: dict[Any, Any] = redis.hgetall(_key("tries", run))
     return {outlet.decode(): int(count) for outlet, count in found.items()}
+
+
+def note_outage(redis: Redis, place: str) -> bool:
+    """Note that the database is away; whether that was not known to the worker of `place`."""
+    return bool(redis.set(_key("outage", _worker_of(place)), 1, nx=True, ex=KEPT))
+
+
+def end_outage(redis: Redis, place: str) -> bool:
+    """Note that the database is there; whether that was not known to the worker of `place`."""
+    return bool(redis.delete(_key("outage", _worker_of(place))))
 
 
 def _queue_of(unit: Unit) -> str:
@@ -212,12 +225,16 @@ def name_of_worker(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}"
 
 
+def _worker_of(place: str) -> str:
+    return place.rpartition("/")[0]
+
+
 def look(redis: Redis) -> Work:
     """Who does what at this moment."""
     now = datetime.now(UTC)
     groups: dict[str, list[BaseWorker]] = {}
     for place in Worker.all(queue=queue(redis, DAILY), serializer=JSONSerializer):
-        groups.setdefault(place.name.rpartition("/")[0], []).append(place)
+        groups.setdefault(_worker_of(place.name), []).append(place)
     workers = tuple(_info(name, groups[name], now) for name in sorted(groups) if name)
     return Work(workers, {name: queue(redis, name).count for name in QUEUES})
 

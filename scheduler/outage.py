@@ -1,0 +1,43 @@
+"""The database or Redis is away for a while: said once when it goes, and once when it is back."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from storage.errors import DatabaseError, RedisUnavailableError
+
+logger = logging.getLogger(__name__)
+
+AWAY = (DatabaseError, RedisUnavailableError, RedisError, SQLAlchemyError)
+
+
+class Outage:
+    """Whether `what` is there, as far as who asks it has noticed."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._since: float | None = None
+
+    @contextmanager
+    def borne(self) -> Iterator[None]:
+        """Bear that it is away in what is done here: that is to be tried again."""
+        try:
+            yield
+        except AWAY as problem:
+            if self._since is None:
+                self._since = time.monotonic()
+                logger.warning("%s is away, waiting for it: %s", self._what, in_words(problem))
+        else:
+            if self._since is not None:
+                away = time.monotonic() - self._since
+                self._since = None
+                logger.warning("%s is back after %.0f s", self._what, away)
+
+
+def in_words(problem: Exception) -> str:
+    """What went wrong, in a line: what follows the first one is the statement, and advice."""
+    return next(iter(str(problem).splitlines()), "") or type(problem).__name__
