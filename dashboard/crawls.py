@@ -4,6 +4,7 @@ was asked for in the browser."""
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -214,23 +215,17 @@ def _now(session: Session, visit: Visit) -> dict[str, Any]:
     by_run: dict[str, list[crawls.Going]] = {}
     for one in going:
         by_run.setdefault(one.run, []).append(one)
-    progress = []
-    for name, under_way in by_run.items():
-        whole = crawls.of_run(session, name)
-        progress.append(
+    whole = crawls.progress(session, by_run)
+    return {
+        "progress": [
             {
                 "run": name,
                 "backfill": under_way[0].backfill_id,
-                "started": min(crawl.started for crawl in whole),
                 "under_way": under_way,
-                "begun": len(whole),
-                "done": sum(crawl.finished is not None for crawl in whole),
-                "findings": sum(crawl.findings for crawl in whole),
-                "errors": sum(crawl.errors for crawl in whole),
+                **asdict(whole[name]),
             }
-        )
-    return {
-        "progress": progress,
+            for name, under_way in by_run.items()
+        ],
         "jobs": jobs.jobs(session, going=True),
         "titles": _titles(),
     }

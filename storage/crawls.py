@@ -1,7 +1,8 @@
 """Crawls: how far each source was read, and what each outlet's crawl gave."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import and_, func, or_, select
@@ -51,7 +52,8 @@ def resume(
     session: Session, run: str, outlet: str, now: datetime, backfill_id: int | None = None
 ) -> tuple[int, Counts]:
     """Go on with the crawl of `outlet` in `run` where it was left; gives its id and its counts so
-    far. One that has not begun, begins. Raises DoneError where it came to its end."""
+    far, without what its lists gave where it reads these again: all but a backfill do. One that has
+    not begun, begins. Raises DoneError where it came to its end."""
     same = Crawl.backfill_id.is_not_distinct_from(backfill_id)
     known = session.scalar(
         select(Crawl).where(Crawl.run == run, Crawl.outlet == outlet, same).limit(1)
@@ -60,7 +62,8 @@ def resume(
         return begin(session, run, outlet, now, backfill_id), Counts()
     if known.finished:
         raise DoneError(f"{outlet} has been crawled")
-    return known.id, counts(known)
+    so_far = counts(known)
+    return known.id, so_far if backfill_id else replace(so_far, links=0, dropped={})
 
 
 def finish(session: Session, crawl_id: int, counts: Counts, now: datetime) -> None:
@@ -72,7 +75,10 @@ def finish(session: Session, crawl_id: int, counts: Counts, now: datetime) -> No
 def leave(session: Session, crawl_id: int, counts: Counts) -> None:
     """Note what a crawl gave so far; it is to be gone on with."""
     crawl = session.get_one(Crawl, crawl_id)
-    for name, value in asdict(counts).items():
+    # lists that were read again gave the same, or are said to be unchanged
+    dropped = Counter(crawl.dropped) | Counter(counts.dropped)
+    most = replace(counts, links=max(crawl.links, counts.links), dropped=dict(dropped))
+    for name, value in asdict(most).items():
         setattr(crawl, name, value)
 
 
@@ -154,6 +160,34 @@ def readings(session: Session, outlet: str) -> dict[str, Source]:
 def of_run(session: Session, run: str) -> Sequence[Crawl]:
     """The crawls that were started together, by their outlets."""
     return session.scalars(select(Crawl).where(Crawl.run == run).order_by(Crawl.outlet)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the crawls that were started together are: of those `begun`, so many are `done`."""
+
+    started: datetime
+    begun: int
+    done: int
+    findings: int
+    errors: int
+
+
+def progress(session: Session, runs: Iterable[str]) -> dict[str, Progress]:
+    """How far each of `runs` is, by its name."""
+    query = (
+        select(
+            Crawl.run,
+            func.min(Crawl.started),
+            func.count(),
+            func.count(Crawl.finished),
+            func.sum(Crawl.findings),
+            func.sum(Crawl.errors),
+        )
+        .where(Crawl.run.in_(runs))
+        .group_by(Crawl.run)
+    )
+    return {row[0]: Progress(*row[1:]) for row in session.execute(query)}
 
 
 def found(session: Session, run: str) -> list[tuple[str, int]]:
