@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import click
 from rich.table import Table
@@ -52,7 +52,7 @@ def workers(as_json: bool) -> None:
     from redis.exceptions import RedisError
 
     import settings
-    from storage.queue import Work, look
+    from storage.queue import QUEUES, Work, look
     from storage.valkey import running_redis
 
     current = settings.load()
@@ -62,7 +62,7 @@ def workers(as_json: bool) -> None:
     except (RedisError, ValueError) as error:
         if current.redis_url:
             raise InputError(f"PANTAU_REDIS_URL cannot be used ({error}).") from None
-        work = Work((), {})  # the private one runs only while something does
+        work = Work((), dict.fromkeys(QUEUES, 0))  # the private one runs only while something does
     if as_json:
         print_json(work)
         return
@@ -75,7 +75,7 @@ def workers(as_json: bool) -> None:
                           _ago(one.heard))  # fmt: skip
         stdout().print(table)
     waiting = ", ".join(f"{count} {name}" for name, count in work.waiting.items())
-    stdout().print(f"Waiting: {waiting or 'nothing'}.")
+    stdout().print(f"Waiting: {waiting}.")
 
 
 def refuse_half_shared() -> None:
@@ -93,8 +93,11 @@ def refuse_half_shared() -> None:
 
 
 def _is_elsewhere(url: str) -> bool:
-    host = urlsplit(url).hostname or "localhost"
-    return host != "localhost" and not host.startswith("127.") and host != "::1"
+    parts = urlsplit(url)
+    # PostgreSQL's may be a parameter, with its port, or the folder of a socket
+    named = parse_qs(parts.query).get("host", [parts.hostname or ""])[0]
+    host = named.partition(":")[0]  # of “::1” nothing is left
+    return host not in ("", "localhost") and not host.startswith(("127.", "/"))
 
 
 def _doing(one: "WorkerInfo") -> str:
