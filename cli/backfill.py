@@ -199,12 +199,16 @@ def _check(first: date, last: date) -> None:
 
 
 def _report(report: "OutletReport") -> dict[str, Any]:
+    """What is shown of an outlet; workers do not say how many listings they asked for."""
+    import settings
+
     counts, trip = report.counts, report.trip
+    by_workers = settings.load().queue
     return {
         "outlet": report.outlet,
         "state": report.state,
         "requests": {
-            "listing": trip.listing if trip else 0,
+            "listing": None if by_workers else trip.listing if trip else 0,
             "pages": trip.pages if trip else 0,
         },
         "listed": counts.links,
@@ -225,7 +229,7 @@ def _print_reports(reports: Sequence["OutletReport"]) -> None:
     for row in map(_report, reports):
         table.add_row(
             row["outlet"],
-            *(str(n) for n in row["requests"].values()),
+            *("–" if n is None else str(n) for n in row["requests"].values()),
             *(str(row[name]) for name in ("listed", "new", "fetched", "found", "errors")),
             f"{row['seconds']:.1f}",
         )

@@ -14,13 +14,17 @@ from subprocess import Popen
 from typing import Any
 
 import pytest
+from redis import ConnectionError as NoConnectionError
 from redis import Redis
 from rq.serializers import JSONSerializer
 from sqlalchemy.orm import Session
 
+from cli.workers import _is_elsewhere
+from scheduler.outage import Outage
 from storage import crawls, leases, queue, states
 from storage.crawls import Counts
 from storage.database import open_database
+from storage.errors import DatabaseError
 from storage.queue import Unit, WorkerInfo, look
 from storage.valkey import open_redis
 from tests import site as sites
@@ -242,6 +246,62 @@ def test_a_slice_is_longer_where_the_last_one_brought_no_page(pantau: Pantau, re
         offering._noticed.clear()  # a moment later it is offered again
     assert lengths == [1, 2, 3, 1]
     engine.dispose()
+
+
+def test_who_dies_each_time_is_given_up_until_the_next_run(pantau: Pantau, redis: Redis) -> None:
+    import settings
+    from scheduler.sharing import DIED, MOST_TRIES, _Round
+
+    now = datetime.now(UTC)
+    engine = open_database(f"sqlite:///{pantau.home / 'pantau.db'}")
+    with Session(engine) as session, session.begin():
+        crawls.leave(session, crawls.begin(session, "now", "kabar", now), Counts(9, fetched=7))
+    for _ in range(MOST_TRIES):
+        queue.begin_try(redis, Unit("now", "kabar"))
+    given_up = _Round(engine, redis, [Unit("now", "kabar")], "now", settings.load(), None)
+    given_up._look()
+    [report] = given_up._reports.values()
+    assert (report.state, report.counts) == ("stopped", Counts(fetched=7, errors=1, note=DIED))
+    with Session(engine) as session:  # what its slices had brought is kept
+        [row] = crawls.of_run(session, "now")
+        assert row.finished
+        assert crawls.counts(row) == Counts(9, fetched=7, errors=1, note=DIED)
+    assert look(redis).waiting["daily"] == 0
+    _Round(engine, redis, [Unit("later", "kabar")], "later", settings.load(), None)._look()
+    assert queue.waiting(redis, "later") == {"kabar"}
+    engine.dispose()
+
+
+def test_as_many_backfills_give_way_as_daily_units_wait(redis: Redis) -> None:
+    queue.offer(redis, [Unit("now", "satu"), Unit("now", "dua")], 1)
+    assert [queue.gives_way(redis) for _ in range(4)] == [True, True, False, False]
+
+
+def test_an_outage_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    outage = Outage("Redis")
+    for problem in (None, NoConnectionError("refused"), DatabaseError("locked"), None, None):
+        with outage.borne():
+            if problem:
+                raise problem
+    gone, back = caplog.messages
+    assert gone == "Redis is away, waiting for it: refused"
+    assert back.startswith("Redis is back after")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_elsewhere"),
+    [
+        ("sqlite:////srv/pantau.db", False),
+        ("postgresql://pantau@127.0.0.1/pantau", False),
+        ("postgresql:///pantau?host=/var/run/postgresql", False),
+        ("postgresql://pantau@/pantau?host=localhost:5433", False),
+        ("postgresql://pantau@/pantau?host=db.example.org:5433", True),
+        ("redis://[::1]:6379/0", False),
+        ("redis://cache.example.org:6379/0", True),
+    ],
+)
+def test_it_is_known_what_is_elsewhere(url: str, is_elsewhere: bool) -> None:
+    assert _is_elsewhere(url) == is_elsewhere
 
 
 def test_nothing_is_asked_once_the_outlet_may_be_anothers(
