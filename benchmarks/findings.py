@@ -196,12 +196,12 @@ def _tables(rows: Sequence[dict[str, Any]], server: bool) -> dict[str, list[dict
              "paid": False, "kind": row["kind"], "score": row["score"],
              "borderline": row["borderline"], "subjects": json.dumps(row["subjects"]),
              "evidence": "[]", "quiet": row["quiet"], "story_id": row["story"], "told": told,
-             "dismissed": row["dismissed"], "subject_set": search.subject_set(row["subjects"]),
+             "dismissed": row["dismissed"],
              "facets": f"{{{','.join(facets)}}}" if server else " ".join(facets)}
         )  # fmt: skip
         tables["finding_places"] += [
             {"finding_id": id_, "position": position, "code": place.code, "level": place.level,
-             "name": place.name, "province": place.province, "told": told}
+             "name": place.name, "province": place.province}
             for position, place in enumerate(row["places"])
         ]  # fmt: skip
         if row["state"] != "new" or row["assigned"] or row["dismissed"]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property, lru_cache
 from math import sqrt
+from operator import eq
 
 from rensa import RMinHash
 
@@ -82,64 +83,63 @@ def _load() -> _Words:
 
 @dataclass(frozen=True)
 class Wording:
-    """What is compared of an article's words; read when it is first asked for, as most articles are
-    found unlike by their time or text alone. See `Telling`."""
+    """What is compared of an article's words: `minhash` of the runs of words in its `text`, the
+    words of names, and the days; see `Telling`."""
 
     title: str
     text: str
-
-    @cached_property
-    def minhash(self) -> RMinHash:
-        minhash = RMinHash(PERMUTATIONS, SEED)
-        said = [word.text for word in words(self.text)]
-        minhash.update([" ".join(said[n : n + RUN]) for n in range(max(1, len(said) - RUN + 1))])
-        return minhash
+    minhash: tuple[int, ...]
+    names: frozenset[str]
+    actors: frozenset[str]
+    voices: frozenset[str]
+    areas: frozenset[str]
+    days: frozenset[tuple[int, int]]
 
     @cached_property
     def bands(self) -> tuple[str, ...]:
-        digest = self.minhash.digest()
-        rows = [digest[band * ROWS : (band + 1) * ROWS] for band in range(BANDS)]
+        rows = [[*self.minhash[band * ROWS : (band + 1) * ROWS]] for band in range(BANDS)]
         return tuple(
             "t:" + hashlib.blake2b(f"{band} {row}".encode(), digest_size=8).hexdigest()
             for band, row in enumerate(rows)
         )
 
     @cached_property
-    def named(self) -> Mapping[str, frozenset[str]]:
-        """The words of names by the role of who bears them; see `_names`."""
-        # where every word has a capital, none tells a name
-        title = "" if _capitals(self.title) else self.title
-        named: dict[str, set[str]] = {
-            role: set() for role in ("actor", "voice", "speaker", "area", "")
-        }
-        runs = [*_names(self.text, words(self.text)), *_names(title, words(title))]
-        for run, role in runs:
-            named[role].update(word for word in run if len(word) > 2)
-        named["actor"].update(a.lower() or b.lower() for a, b in _INITIALS.findall(self.text))
-        voices = named["voice"] | (named["speaker"] - named["actor"])
-        return {
-            "names": frozenset().union(*named.values()),
-            "actors": frozenset(named["actor"] - named["area"] - voices),
-            "voices": frozenset(voices),
-            "areas": frozenset(named["area"]),
-        }
-
-    @cached_property
-    def days(self) -> frozenset[tuple[int, int]]:
-        return frozenset((int(d), int(m)) for d, m in _DATE.findall(self.text))
-
-    @cached_property
     def terms(self) -> dict[str, float]:
         usual = _load().usual
         said = (*words(self.title), *words(self.text))
         stems = {opinion.stem(word.text) for word in said if len(word.text) > 3}
-        names = {opinion.stem(name) for name in self.named["names"]}
+        names = {opinion.stem(name) for name in self.names}
         return {stem: usual.get(stem, 1.0) for stem in stems - names - {"#"}}
 
 
 @lru_cache(256)  # what is new is compared with what is new: the same articles again and again
 def _wording(title: str, text: str) -> Wording:
-    return Wording(title, text)
+    days = frozenset((int(d), int(m)) for d, m in _DATE.findall(text))
+    return Wording(title, text, _minhash(text), **_named(title, text), days=days)
+
+
+def _minhash(text: str) -> tuple[int, ...]:
+    minhash = RMinHash(PERMUTATIONS, SEED)
+    said = [word.text for word in words(text)]
+    minhash.update([" ".join(said[n : n + RUN]) for n in range(max(1, len(said) - RUN + 1))])
+    return tuple(minhash.digest())
+
+
+def _named(title: str, text: str) -> dict[str, frozenset[str]]:
+    """The words of names by the role of who bears them; see `_names`."""
+    if _capitals(title):
+        title = ""  # where every word has a capital, none tells a name
+    named: dict[str, set[str]] = {role: set() for role in ("actor", "voice", "speaker", "area", "")}
+    for run, role in (*_names(text, words(text)), *_names(title, words(title))):
+        named[role].update(word for word in run if len(word) > 2)
+    named["actor"].update(a.lower() or b.lower() for a, b in _INITIALS.findall(text))
+    voices = named["voice"] | (named["speaker"] - named["actor"])
+    return {
+        "names": frozenset().union(*named.values()),
+        "actors": frozenset(named["actor"] - named["area"] - voices),
+        "voices": frozenset(voices),
+        "areas": frozenset(named["area"]),
+    }
 
 
 @dataclass(frozen=True)
@@ -161,24 +161,20 @@ class Telling:
     told: datetime
 
     @property
-    def minhash(self) -> RMinHash:
-        return self.wording.minhash
-
-    @property
     def names(self) -> frozenset[str]:
-        return self.wording.named["names"]
+        return self.wording.names
 
     @property
     def actors(self) -> frozenset[str]:
-        return self.wording.named["actors"]
+        return self.wording.actors
 
     @property
     def voices(self) -> frozenset[str]:
-        return self.wording.named["voices"]
+        return self.wording.voices
 
     @property
     def areas(self) -> frozenset[str]:
-        return self.wording.named["areas"]
+        return self.wording.areas
 
     @property
     def days(self) -> frozenset[tuple[int, int]]:
@@ -190,11 +186,10 @@ class Telling:
 
 
 def prepare(article: Article) -> Wording:
-    """What is compared of an article's words, where its marks need it read already: most of the
-    work, to be done wherever there is time, and carried along."""
-    wording = Wording(article.title, article.text[:READ])
+    """What is compared of an article's words: most of the work, to be done wherever there is time,
+    and carried along."""
+    wording = _wording(article.title, article.text[:READ])
     assert wording.bands
-    assert wording.named
     return wording
 
 
@@ -293,7 +288,7 @@ def alike(one: Telling, other: Telling) -> bool:
     apart = abs(one.told - other.told)
     if apart > DEVELOPED:
         return False
-    jaccard = one.minhash.jaccard(other.minhash)
+    jaccard = sum(map(eq, one.wording.minhash, other.wording.minhash)) / PERMUTATIONS
     if jaccard >= SAME_FORM and not _name_the_same(one, other):
         return False  # a form, filled in for another place or person
     another_day = bool(one.days and other.days and not one.days & other.days)

@@ -160,7 +160,7 @@ def _add(
         rows.append(row)
     _find_originals(session, rows)
     wordings = {row.id: arrival.wording for row, (_, arrival) in zip(rows, fresh, strict=True)}
-    marks = stories.assign(session, rows, now, wordings)
+    tellings = stories.assign(session, rows, now, wordings)
     insert_all(session, models.Finding, map(_values, rows))
     insert_all(
         session,
@@ -188,7 +188,7 @@ def _add(
             for snapshot in _snapshots(arrival.snapshots)
         ],
     )
-    stories.mark(session, marks)
+    stories.write(session, tellings)
     outbox.owe_all(session, rows, now)
     for row in rows:
         yield row.id, True
@@ -196,8 +196,9 @@ def _add(
 
 def _values(row: models.Base) -> dict[str, Any]:
     """A new row's columns; what was not said is null."""
-    values = {column.key: getattr(row, column.key) for column in row.__table__.columns}
-    return {name: value for name, value in values.items() if name != "id" or value}
+    said = vars(row)
+    names = (column.key for column in row.__table__.columns)
+    return {name: said.get(name) for name in names if name != "id" or "id" in said}
 
 
 def _revise(session: Session, link: models.Link, arrival: Arrival, now: datetime) -> int:
@@ -211,6 +212,7 @@ def _revise(session: Session, link: models.Link, arrival: Arrival, now: datetime
     sure = verdict.relevant and not verdict.borderline
     if sure or (row.borderline and verdict.kept and verdict.score >= row.score):
         _describe(row, article, verdict, session.get(models.Review, row.id))
+        stories.forget(session, row.id)
     row.revisions.append(
         models.Revision(
             number=len(row.revisions) + 1,
@@ -277,7 +279,7 @@ def _describe(
     row.evidence = [_stored(sentence) for sentence in verdict.evidence]
     row.told = models.told(published, row.found)
     row.places = [
-        models.FindingPlace(position=position, told=row.told, **asdict(place))
+        models.FindingPlace(position=position, **asdict(place))
         for position, place in enumerate(verdict.places)
     ]
     search.describe(row, review)

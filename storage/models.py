@@ -46,6 +46,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 def storable(text: str) -> str:
     """`text` as every database takes it: PostgreSQL refuses NUL, and no encoding has lone
     surrogates. Each becomes one U+FFFD, so that offsets into the text stay right."""
+    if text.isascii() and "\0" not in text:  # most of what is stored; told in no time
+        return text
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
@@ -195,8 +197,8 @@ class Validator(Base):
 
 class Finding(Base):
     """A stored article that is relevant or in doubt, as it was last seen. `dismissed`: a reviewer
-    says that it is not relevant; `subject_set` has the bit of each of its subjects. Their words are
-    indexed by the database itself; see `storage.search`."""
+    says that it is not relevant. Its words are indexed by the database itself; see
+    `storage.search`."""
 
     __tablename__ = "findings"
     __table_args__ = (
@@ -240,7 +242,6 @@ class Finding(Base):
     story_id: Mapped[int | None] = mapped_column(index=True)
     told: Mapped[int] = mapped_column(BigInteger, default=_told)  # seconds since 1970
     dismissed: Mapped[bool] = mapped_column(default=False)
-    subject_set: Mapped[int] = mapped_column(default=0)
     facets: Mapped[tuple[str, ...]] = mapped_column(Facets, default=())
     places: Mapped[list["FindingPlace"]] = relationship(
         order_by="FindingPlace.position", cascade="all, delete-orphan"
@@ -249,7 +250,7 @@ class Finding(Base):
 
 
 class FindingPlace(Base):
-    """Where a finding happened; position 0 is the most probable place. `told` is the finding's."""
+    """Where a finding happened; position 0 is the most probable place."""
 
     __tablename__ = "finding_places"
     __table_args__ = (Index("finding_places_province", "province"),)
@@ -260,7 +261,6 @@ class FindingPlace(Base):
     level: Mapped[str] = mapped_column(String(16))
     name: Mapped[str]
     province: Mapped[str]
-    told: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class Tally(Base):
@@ -451,6 +451,19 @@ class Mark(Base):
 
     mark: Mapped[str] = mapped_column(String(64), primary_key=True)
     finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"), primary_key=True)
+
+
+class Wording(Base):
+    """What findings are compared by, read once: the numbers of `minhash`, four bytes each, words of
+    names and days; see `extract.likeness`. Findings stored before there was this table, or whose
+    wording changed since, have none: theirs is read from their text."""
+
+    __tablename__ = "wordings"
+
+    finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"), primary_key=True)
+    minhash: Mapped[bytes] = mapped_column(LargeBinary)
+    names: Mapped[list[Any]]  # all, then actors', voices' and areas'
+    days: Mapped[list[Any]]  # [day, month]
 
 
 class Channel(Base):

@@ -164,7 +164,6 @@ def facets(
 
 def describe(row: Finding, review: Review | None) -> None:
     """Give `row` the facets of what it and its review say."""
-    row.subject_set = subject_set(row.subjects)
     row.facets = facets(
         kind=row.kind,
         outlet=row.outlet,
@@ -177,11 +176,6 @@ def describe(row: Finding, review: Review | None) -> None:
         assigned_to=review.assigned_to if review else None,
         dismissed=bool(row.dismissed),
     )
-
-
-def subject_set(subjects: Iterable[str]) -> int:
-    """The subjects as bits, in the order of SUBJECTS."""
-    return sum(1 << SUBJECTS.index(name) for name in set(subjects) if name in SUBJECTS)
 
 
 def sort_of(facet: str) -> str:

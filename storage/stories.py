@@ -10,8 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from struct import Struct
+from typing import Any
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import bindparam, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from extract import likeness
@@ -23,6 +25,7 @@ from storage.links import insert_all, next_ids
 NEWEST = 16  # findings read by one mark
 COMPARED = 12  # findings, those that share most marks
 LOCK = 0x73746F727921  # "story!"
+UNREAD = Wording("", "", (), *[frozenset[Any]()] * 5)  # told too long before to be compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,10 @@ def assign(
     found: Sequence[models.Finding],
     now: datetime,
     wordings: Mapping[int, Wording | None],
-) -> list[tuple[str, int]]:
+) -> dict[int, Telling]:
     """Put the new findings, which have ids and are not written yet, into the stories they tell, one
-    after another, or begin one; gives their marks, to be written (`mark`) after them. `wordings`
-    are those that were prepared, by the findings' ids.
+    after another, or begin one; gives what they tell, by their ids, to be written (`write`) after
+    them. `wordings` are those that were prepared.
 
     Whoever else assigns waits until this transaction ends: of two findings of one story that come
     at once, the second sees the first."""
@@ -117,7 +120,6 @@ def assign(
     ids = iter(next_ids(session, models.Story, len(found)))
     begun: dict[int, dict[str, object]] = {}
     more: Counter[int] = Counter()
-    marks: list[tuple[str, int]] = []
     for row in found:
         telling = tellings[row.id]
         original = memory.told.get(row.same_as or 0)
@@ -132,9 +134,7 @@ def assign(
         more[story_id] += 1
         memory.told[row.id] = _Told(story_id, telling)
         for trait in likeness.marks(telling):
-            marks.append((trait, row.id))
-            having = [*memory.newest.get(trait, ()), row.id]
-            memory.newest[trait] = sorted(having, reverse=True)[:NEWEST]
+            memory.newest[trait] = [row.id, *memory.newest.get(trait, ())][:NEWEST]
     insert_all(
         session,
         models.Story,
@@ -142,11 +142,18 @@ def assign(
     )
     if more:
         _grow(session, more, now)
-    return marks
+    return tellings
 
 
-def mark(session: Session, marks: Sequence[tuple[str, int]]) -> None:
-    """Write marks of findings, by their ids: many, so that they go past SQLAlchemy."""
+def write(session: Session, tellings: Mapping[int, Telling]) -> None:
+    """Write by what findings, by their ids, are found and compared: of new ones."""
+    insert_all(
+        session,
+        models.Wording,
+        [{"finding_id": id_, **_stored(telling.wording)} for id_, telling in tellings.items()],
+    )
+    # they are many, so that they go past SQLAlchemy
+    marks = [(mark, id_) for id_, telling in tellings.items() for mark in likeness.marks(telling)]
     connection = session.connection()
     if connection.dialect.name == "postgresql":
         query = (
@@ -189,7 +196,7 @@ def _begin_late(session: Session, first: models.Finding) -> None:
     session.flush()
     first.story_id = story.id
     session.flush()
-    mark(session, [(trait, first.id) for trait in likeness.marks(telling)])
+    write(session, {first.id: telling})
 
 
 def _told_before(
@@ -235,9 +242,10 @@ def _recall(session: Session, memory: _Memory, ids: Set[int]) -> None:
     ]
     wordings, places = _wordings(session, comparable)
     for id_, row in rows.items():
-        article = Article("", *wordings.get(id_, ("", "")))
         verdict = Verdict(relevant=True, score=1, kind=row.kind, places=tuple(places[id_]))
-        memory.told[id_] = _Told(row.story_id, likeness.read(article, verdict, told[id_]))
+        wording = wordings.get(id_, UNREAD)
+        telling = likeness.read(Article("", "", ""), verdict, told[id_], wording)
+        memory.told[id_] = _Told(row.story_id, telling)
 
 
 def _newest(session: Session, marks: Set[str]) -> dict[str, list[int]]:
@@ -260,17 +268,53 @@ def _newest(session: Session, marks: Set[str]) -> dict[str, list[int]]:
 
 def _wordings(
     session: Session, ids: Sequence[int]
-) -> tuple[dict[int, tuple[str, str]], defaultdict[int, list[Place]]]:
-    """Title and text of the findings, and their places."""
-    finding, place = models.Finding, models.FindingPlace
-    query = select(finding.id, finding.title, finding.text).where(finding.id.in_(ids))
-    texts = {id_: (title, body) for id_, title, body in session.execute(query)}
+) -> tuple[dict[int, Wording], defaultdict[int, list[Place]]]:
+    """The findings' words, and their places."""
+    finding, place, stored = models.Finding, models.FindingPlace, models.Wording
+    query = select(
+        finding.id,
+        finding.title,
+        func.substr(finding.text, 1, likeness.READ),
+        stored.minhash,
+        stored.names,
+        stored.days,
+    ).outerjoin(stored, stored.finding_id == finding.id)
+    wordings = {
+        id_: _restored(*said) for id_, *said in session.execute(query.where(finding.id.in_(ids)))
+    }
     columns = place.finding_id, place.code, place.level, place.name, place.province
     places: defaultdict[int, list[Place]] = defaultdict(list)
     of_them = select(*columns).where(place.finding_id.in_(ids)).order_by(place.position)
     for id_, *where in session.execute(of_them):
         places[id_].append(Place(*where))
-    return texts, places
+    return wordings, places
+
+
+_MINHASH = Struct(f"<{likeness.PERMUTATIONS}I")
+
+
+def _stored(wording: Wording) -> dict[str, object]:
+    names = wording.names, wording.actors, wording.voices, wording.areas
+    return {
+        "minhash": _MINHASH.pack(*wording.minhash),
+        "names": [*map(sorted, names)],
+        "days": sorted(wording.days),
+    }
+
+
+def _restored(
+    title: str, body: str, minhash: bytes | None, names: list[Any], days: list[Any]
+) -> Wording:
+    if not minhash:
+        return likeness.prepare(Article("", title, body))
+    all_, actors, voices, areas = map(frozenset, names)
+    named = frozenset(map(tuple, days))
+    return Wording(title, body, _MINHASH.unpack(minhash), all_, actors, voices, areas, named)
+
+
+def forget(session: Session, finding_id: int) -> None:
+    """Forget the finding's words: it is told in others now."""
+    session.execute(delete(models.Wording).where(models.Wording.finding_id == finding_id))
 
 
 def _telling(row: models.Finding, wording: Wording | None = None) -> Telling:

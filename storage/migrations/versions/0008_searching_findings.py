@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from storage.models import Facets, UtcDateTime, WebText, told
-from storage.search import facets, subject_set
+from storage.search import facets
 
 revision = "0008"
 down_revision = "0007"
@@ -134,9 +134,9 @@ def _fill() -> None:
         "SELECT finding_id, code FROM finding_places"
         " WHERE finding_id >= :first AND finding_id <= :last ORDER BY finding_id, position"
     )
-    fill = sa.text(
-        "UPDATE findings SET told = :told, subject_set = :bits, facets = :facets WHERE id = :id"
-    ).bindparams(sa.bindparam("facets", type_=Facets()))
+    fill = sa.text("UPDATE findings SET told = :told, facets = :facets WHERE id = :id").bindparams(
+        sa.bindparam("facets", type_=Facets())
+    )
     fill_places = sa.text("UPDATE finding_places SET told = :told WHERE finding_id = :id")
     after = 0
     while batch := connection.execute(rows, {"after": after, "most": BATCH}).all():
@@ -155,7 +155,6 @@ def _filled(row: Any, places: list[str]) -> dict[str, Any]:
     return {
         "id": row.id,
         "told": told(published, row.found.astimezone(UTC)),
-        "bits": subject_set(subjects),
         "facets": facets(
             kind=row.kind,
             outlet=row.outlet,
