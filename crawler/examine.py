@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import logging
 import multiprocessing
 import os
@@ -133,6 +134,7 @@ def _set_up(lexicon: Lexicon | None) -> None:
         ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
     if lexicon:
         use(lexicon)
+    gc.freeze()  # what is loaded stays: no collection need look through it
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # pages without text are no error
     # a copy of a running crawl writes the signals it gets into that one's event loop (Python 3.11):
     # when it is ended, the crawl would be

@@ -21,6 +21,7 @@ from trafilatura import bare_extraction
 from trafilatura.settings import Document
 
 from extract.dates import VISIBLE, date_in, is_imprint
+from extract.names import Names
 
 BOILERPLATE: dict[str, Any] = tomllib.loads(
     files("extract").joinpath("data/boilerplate.toml").read_text("utf-8")
@@ -100,7 +101,7 @@ class Block:
         return self.linked > 0.85 * length and not self.text.endswith((".", '."', ".”"))
 
 
-def prune(root: HtmlElement) -> None:
+def prune(root: HtmlElement, names: Names) -> None:
     """Take the furniture out of the tree, in place: scripts, menus, forms, and what its class or
     id names as ads, related headlines, comments and the like."""
     for element in list(root.iter(*_DEAD)):
@@ -111,8 +112,12 @@ def prune(root: HtmlElement) -> None:
     for element in list(root.iter("form", "aside")):
         if element not in kept and _length(element) < 0.4 * whole:
             _drop(element)
-    for element in root.xpath("//body//*[@class or @id or @hidden or @style]"):
-        if element in kept or element.getparent() is None or not _is_furniture(element):
+    hidden = root.xpath("//@hidden/.. | //@style/..")
+    named = names.find(lambda called: _names_furniture(f"{called.kind} {called.id}"[:400]))
+    for element in names.ordered([*hidden, *named]):
+        if element in kept or not _is_furniture(element):
+            continue
+        if next(element.iterancestors("body"), None) is None:  # its holder was taken out
             continue
         if _is_in_sentence(element):
             continue

@@ -13,6 +13,7 @@ from lxml.html import HtmlElement
 
 from extract.clean import BOILERPLATE, BYLINE, compiled, is_boilerplate, short_text
 from extract.dates import VISIBLE
+from extract.names import Names
 
 _ARTICLE_TYPES = frozenset(
     [
@@ -75,7 +76,7 @@ class Meta:
         return self.tags.get("og:site_name") or (named if isinstance(named, str) else "")
 
 
-def read_meta(root: HtmlElement, url: str) -> Meta:
+def read_meta(root: HtmlElement, names: Names, url: str) -> Meta:
     """Read the structured data of a whole page, before anything is taken out of it."""
     tags: dict[str, str] = {}
     keywords = []
@@ -102,7 +103,7 @@ def read_meta(root: HtmlElement, url: str) -> Meta:
         tags=tags,
         keywords=keywords,
         title_tag=_clean(title.text_content() if title is not None else ""),
-        breadcrumb=[*_breadcrumb(objects), *_visible_breadcrumb(root)],
+        breadcrumb=[*_breadcrumb(objects), *_visible_breadcrumb(names)],
     )
 
 
@@ -145,15 +146,20 @@ def _breadcrumb(objects: list[dict[str, Any]]) -> Iterator[str]:
                 yield _clean(name)
 
 
-def _visible_breadcrumb(root: HtmlElement) -> list[str]:
-    links = root.xpath(
-        "//*[contains(@class, 'readcrumb') or contains(@id, 'readcrumb')"
-        " or contains(@class, 'crumbs') or starts-with(@class, 'bread')]//a"
+def _visible_breadcrumb(names: Names) -> list[str]:
+    trails = names.find(
+        lambda called: (
+            "readcrumb" in called.kind
+            or "readcrumb" in called.id
+            or "crumbs" in called.kind
+            or called.kind.startswith("bread")
+        )
     )
-    return [text for link in links[:20] if (text := _clean(link.text_content()))]
+    links = dict.fromkeys(link for trail in trails for link in trail.iterdescendants("a"))
+    return [text for link in islice(links, 20) if (text := _clean(link.text_content()))]
 
 
-def stamps(meta: Meta, root: HtmlElement) -> list[tuple[str, str]]:
+def stamps(meta: Meta, root: HtmlElement, names: Names) -> list[tuple[str, str]]:
     """(source, timestamp) pairs that say when the article was published, the surest first."""
     found = [
         ("json-ld", value)
@@ -162,10 +168,12 @@ def stamps(meta: Meta, root: HtmlElement) -> list[tuple[str, str]]:
     ]
     found += [("meta", meta.tags[name]) for name in _PUBLISHED if name in meta.tags]
     times = root.xpath(
-        "//time[@datetime] | //*[@itemprop='datePublished'][@content or @datetime or @title]"
-        " | //abbr[@title][contains(@class, 'published')]"
+        "//time[@datetime] | //abbr[@title][contains(@class, 'published')]"
         " | //a[@rel='bookmark'][@title]/*[contains(@class, 'entry-date')]"
     )
+    marked = names.find(lambda called: called.prop == "datePublished")
+    marked = [e for e in marked if not {"content", "datetime", "title"}.isdisjoint(e.keys())]
+    times = names.ordered([*times, *marked])
     named: list[tuple[str, str]] = []
     others: list[tuple[str, str]] = []
     for time in times[:50]:
@@ -178,26 +186,27 @@ def stamps(meta: Meta, root: HtmlElement) -> list[tuple[str, str]]:
         if not said:  # WordPress's first themes: the day is linked, the hour the link's title
             said = f"{short_text(time)} {time.getparent().get('title')}"
         value = ("time", said)
-        marked = time.get("pubdate") is not None or "publish" in about or "entry-date" in about
-        (named if marked else others).append(value)
+        is_marked = time.get("pubdate") is not None or "publish" in about or "entry-date" in about
+        (named if is_marked else others).append(value)
     return found + named[:1] + (others[:1] if len(others) == 1 else [])
 
 
-def headline(meta: Meta, root: HtmlElement, url: str, outlet: str) -> str:
+def headline(meta: Meta, root: HtmlElement, names: Names, url: str, outlet: str) -> str:
     """The article's title without the site's name, "" if there is none.
 
     What JSON-LD, og:title, `<title>`, the headings and the address's words say is held against
     each other; the wording that most of them share wins, a heading before the others.
     """
-    names = _site_names(meta, url, outlet)
+    sites = _site_names(meta, url, outlet)
     known = _fold(f"{outlet} {meta.site} {urlsplit(url).hostname}")
 
     def is_site(text: str) -> bool:
         return all(_fold(word) in known or word.lower() in _OFFICES for word in text.split())
 
+    marked = names.find(lambda called: called.prop == "headline")
     headings = [
         text
-        for h in root.xpath("(//h1 | //h2 | //*[@itemprop='headline'])[position() <= 30]")
+        for h in names.ordered([*root.xpath("//h1 | //h2"), *marked])[:30]
         if 2 < len(text := _clean(h.get("content") or h.text_content())) < 300 and not is_site(text)
     ]
     said = [
@@ -210,15 +219,15 @@ def headline(meta: Meta, root: HtmlElement, url: str, outlet: str) -> str:
         )
         if isinstance(text, str) and text.strip()
     ]
-    said = [_without_site(text, names, headings) for text in said]
-    said = [text for text in said if _fold(text) not in names and not is_site(text)]
+    said = [_without_site(text, sites, headings) for text in said]
+    said = [text for text in said if _fold(text) not in sites and not is_site(text)]
     witnesses = [_fold(text) for text in said]
     slug = _slug_words(url)
     best, most = "", 0.0
     first_h1 = len(root.findall(".//h1")) == 1
     for place, text in enumerate([*headings, *said]):
         folded = _fold(text)
-        if not folded or folded in names:
+        if not folded or folded in sites:
             continue
         votes = float(sum(_agree(folded, other) for other in witnesses))
         words = set(re.findall(r"\w+", text.lower()))
@@ -300,11 +309,11 @@ def _slug_words(url: str) -> set[str]:
     return {w for w in words if not w.isdecimal()}
 
 
-def _signatures(root: HtmlElement) -> list[list[tuple[HtmlElement, str]]]:
-    printed = root.xpath(
-        "//*[@rel='author' or @itemprop='author' or contains(@class, 'author')"
-        " or contains(@class, 'penulis') or contains(@class, 'reporter')"
-        " or contains(@class, 'jurnalis') or contains(@class, 'byline')]"
+def _signatures(names: Names) -> list[list[tuple[HtmlElement, str]]]:
+    printed = names.find(
+        lambda called: (
+            "author" in (called.rel, called.prop) or any(word in called.kind for word in _AUTHORS)
+        )
     )[:20]
     said = [
         (element, text)
@@ -400,11 +409,12 @@ def _people(text: str, site_names: set[str]) -> Iterator[str]:
 def _sections(headline: HtmlElement) -> list[str]:
     box = [e for e in islice(headline.iterancestors(), 4) if e.tag not in ("body", "html")]
     links = islice(box[-1].iter("a"), 200) if box else ()
+    boxes = {*box}
     return [
         text
         for link in links
-        if ("category" in link.get("rel", "") or _is_filed(link) or _is_after_home(link, box[:2]))
-        and not {*box}.isdisjoint(islice(link.iterancestors(), 5))
+        if not boxes.isdisjoint(islice(link.iterancestors(), 5))
+        and ("category" in link.get("rel", "") or _is_filed(link) or _is_after_home(link, box[:2]))
         and 2 < len(text := _clean(link.text_content())) <= 40
     ]
 
@@ -426,6 +436,7 @@ def _is_after_home(link: HtmlElement, box: list[HtmlElement]) -> bool:
     )
 
 
+_AUTHORS = ("author", "penulis", "reporter", "jurnalis", "byline")
 _HOME = frozenset(("home", "beranda", "depan"))
 _SECTION = re.compile(r"kanal|rubrik|categor|kategori|cat-links|article-tag|\?cat=", re.IGNORECASE)
 
@@ -486,20 +497,20 @@ class Printed:
         ]
 
 
-def read_printed(root: HtmlElement, title: str) -> Printed:
+def read_printed(root: HtmlElement, names: Names, title: str) -> Printed:
     """Read what the page prints beside the article of that title."""
     headline = _heading(root, title)
     if headline is None:
-        return Printed([], [], _signatures(root))
-    signed = _signatures(root) or [_behind_icons(headline)]
-    return Printed(_printed_tags(headline), _sections(headline), signed)
+        return Printed([], [], _signatures(names))
+    signed = _signatures(names) or [_behind_icons(headline)]
+    return Printed(_printed_tags(root, names, headline), _sections(headline), signed)
 
 
-def _printed_tags(headline: HtmlElement) -> list[str]:
+def _printed_tags(root: HtmlElement, names: Names, headline: HtmlElement) -> list[str]:
     """The first group of links behind the headline that are marked as tags, outside menus,
     sidebars and lists of what is popular."""
     around = {*headline.iterancestors()}
-    for holder in headline.xpath(_TAG_HOLDERS)[:100]:
+    for holder in _tag_holders(root, names, headline)[:100]:
         box = holder.getparent() if holder.tag == "a" else holder
         box = box.getparent() if box.tag == "li" else box
         called = _names_of(holder)
@@ -529,18 +540,29 @@ def _printed_tags(headline: HtmlElement) -> list[str]:
     return []
 
 
+def _tag_holders(root: HtmlElement, names: Names, headline: HtmlElement) -> list[HtmlElement]:
+    """The links and boxes behind the headline that may be tags, or hold them."""
+    links = (
+        link
+        for link in root.xpath("//a")
+        if (rel := link.get("rel", "")) == "tag"
+        or rel.startswith("tag ")
+        or _TAG_ADDRESS.search(link.get("href", ""))
+    )
+    boxes = names.find(
+        lambda called: "tag" in called.id or any(word in called.kind for word in _TAG_WORDS)
+    )
+    found = (*links, *(box for box in boxes if box.tag in _TAG_BOXES))
+    return names.ordered(filter(names.behind(headline), found))
+
+
 def _is_category(link: HtmlElement) -> bool:
     return "category" in link.get("rel", "") or "/category/" in link.get("href", "")
 
 
-_TAG_HOLDERS = (
-    "following::a[@rel='tag' or starts-with(@rel, 'tag ') or contains(@href, '/tag/')"
-    " or contains(@href, '/tags/') or contains(@href, '/topic/') or contains(@href, '/topik/')]"
-    " | following::*[self::div or self::p or self::ul or self::span or self::section"
-    " or self::footer or self::h3 or self::h4 or self::h5 or self::h6]"
-    "[contains(@class, 'tag') or contains(@class, 'label') or contains(@class, 'topi')"
-    " or contains(@class, 'keyword') or contains(@id, 'tag')]"
-)
+_TAG_ADDRESS = re.compile(r"/(?:tags?|topi[ck])/")
+_TAG_BOXES = frozenset(("div", "p", "ul", "span", "section", "footer", "h3", "h4", "h5", "h6"))
+_TAG_WORDS = ("tag", "label", "topi", "keyword")
 _TAG_NAMES = re.compile(
     r"(?:^|[\s_-])(?:tags?|labels?|topi[ck]s?|keywords?|tagging|tag\w*(?:list|links?|box|cloud\d*))(?=$|[\s_-])",
     re.IGNORECASE,

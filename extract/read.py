@@ -33,6 +33,7 @@ from extract.clean import (
     prune,
 )
 from extract.dateline import read_dateline
+from extract.names import Names
 from extract.pager import missing_pages, pager_links
 
 MAX_BYTES = 5_000_000
@@ -45,9 +46,9 @@ MIN_TEXT_DECLARED = 40  # and of one that its structured data call an article
 
 _NO_ARTICLE = compiled(BOILERPLATE["no_article"])
 _LISTS = compiled(BOILERPLATE["lists"])
-_INVALID = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+_CONTROLS = bytes((*range(9), 11, 12, *range(14, 32), 127))
 _ARTICLE_QUERY = re.compile(r"(?:^|&)(?!paged?=|halaman=)[a-z_]+=\d")  # ?p=123
-_LONG_TAG = re.compile(rb"<[a-zA-Z][^<>]{8000,}")
+_LONG_TAG = 8_000  # bytes
 _QUOTED = re.compile(rb"\"[^\"]*\"|'[^']*'")
 _TOO_DEEP = [etree.ErrorTypes.ERR_RESOURCE_LIMIT]
 _MATH_LETTERS = re.compile("[\U0001d400-\U0001d7ff]+")
@@ -91,14 +92,15 @@ def _read_page(
     root = parse(page)
     if root is None:
         return None
-    about = meta.read_meta(root, page.url)
-    title = mend(meta.headline(about, root, page.url, outlet))
+    names = Names(root)
+    about = meta.read_meta(root, names, page.url)
+    title = mend(meta.headline(about, root, names, page.url, outlet))
     if not title or _is_no_article(page.url, title):
         return None
     links = pager_links(root, page.url)
-    given = meta.stamps(about, root)
-    printed = meta.read_printed(root, title)
-    prune(root)
+    given = meta.stamps(about, root, names)
+    printed = meta.read_printed(root, names, title)
+    prune(root, names)
     body = find_body(root, title)
     if body is None:
         return None
@@ -115,11 +117,11 @@ def _read_page(
         given, notes, url=page.url, zone=zone, fetched=page.fetched, listed=listed
     ) or (None, None)
     signed = printed.signatures_outside({caption.box for caption in body.captions})
-    names = meta.authors(about, signed, [*notes, *body.end], page.url, outlet)
+    people = meta.authors(about, signed, [*notes, *body.end], page.url, outlet)
     lines = [
         line
         for number, line in enumerate(lines)
-        if number > 2 or not meta.is_signature(line, names, about, page.url, outlet)
+        if number > 2 or not meta.is_signature(line, people, about, page.url, outlet)
     ]
     text = "\n".join(lines)
     image = meta.image(about, page.url) or first_picture(body.beginning, page.url)
@@ -127,7 +129,7 @@ def _read_page(
         url=page.url,
         title=title,
         text=text,
-        authors=names,
+        authors=people,
         published=when and when.at,
         published_from=source,
         published_inferred=when is not None and when.inferred,
@@ -161,15 +163,16 @@ def parse(page: Page) -> HtmlElement | None:
     html = page.html
     if not 0 < len(html) <= MAX_BYTES or html.count(b"<") > MAX_TAGS or _has_endless_tag(html):
         return None
-    text = _INVALID.sub("", decode(html, page.charset))
-    head = text[:2000].lstrip().lower()
+    valid = decode(html, page.charset).replace("\ufffe", "").replace("\uffff", "")
+    text = valid.encode("utf-8", "replace").translate(None, _CONTROLS)
+    head = text[:2000].decode("utf-8", "replace").lstrip().lower()
     if not re.match(r"<(?!\?xml\b(?!.{0,300}<html)|rss|feed|urlset|sitemapindex)", head, re.DOTALL):
         return None
     try:
         parser = _parser()
-        root = document_fromstring(text.encode(), parser=parser)
+        root = document_fromstring(text, parser=parser)
         if len(parser.error_log.filter_types(_TOO_DEEP)) and html.count(b"<") <= MAX_TAGS_DEEP:
-            root = document_fromstring(text.encode(), parser=_parser(huge_tree=True))
+            root = document_fromstring(text, parser=_parser(huge_tree=True))
     except (etree.LxmlError, ValueError):
         return None
     cells = islice(root.iter("td", "th"), MAX_CELLS, None)
@@ -178,8 +181,11 @@ def parse(page: Page) -> HtmlElement | None:
 
 def _has_endless_tag(html: bytes) -> bool:
     """Whether a tag has thousands of attributes: libxml2's time grows with their square."""
-    for tag in _LONG_TAG.finditer(html):
-        bare = _QUOTED.sub(b"", tag[0])
+    for part in html.split(b"<"):
+        tag = part.partition(b">")[0] if len(part) > _LONG_TAG and part[:1].isalpha() else b""
+        if len(tag) <= _LONG_TAG:
+            continue
+        bare = _QUOTED.sub(b"", tag)
         if bare.count(b"=") > MAX_ATTRIBUTES or len(bare.split()) > MAX_ATTRIBUTES:
             return True
     return False
@@ -221,6 +227,8 @@ def decode(html: bytes, charset: str | None) -> str:
 
 def mend(text: str) -> str:
     """A line with mojibake undone, mathematical letters (𝐁𝐞𝐫𝐢𝐭𝐚) made plain, in NFC."""
+    if text.isascii():
+        return text
     if is_bad(text):
         text = " ".join(ftfy.fix_encoding(text).split())
     text = _MATH_LETTERS.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
