@@ -45,10 +45,13 @@ class Outlet:
     twins: tuple[str, ...] = ()
     hosts: frozenset[str] = field(init=False, repr=False, compare=False)
     """The hosts of all of them; see `crawler.urls.host`."""
+    home: str = field(init=False, repr=False, compare=False)
+    """That of the domain."""
 
     def __post_init__(self) -> None:
-        hosts = {urls.host(f"{self.scheme}://{host}/") for host in (self.domain, *self.twins)}
-        object.__setattr__(self, "hosts", frozenset(hosts))
+        home, *others = (urls.host(f"{self.scheme}://{x}/") for x in (self.domain, *self.twins))
+        object.__setattr__(self, "home", home)
+        object.__setattr__(self, "hosts", frozenset({home, *others}))
 
     def url(self, path: str) -> str:
         """The address of `path` on the outlet's site."""
@@ -72,13 +75,14 @@ class Outlet:
     def at_home(self, link: Link) -> Link:
         """`link` on the outlet's main domain, where it is on a twin of it; what an archive keeps
         stays where it is."""
-        url, here = urlsplit(link.url), urlsplit(self.url("/"))
-        there, home = url.netloc, urls.host(self.url("/"))
-        if there == home or there not in self.hosts:
+        url = urlsplit(link.url)
+        there = url.netloc
+        if there == self.home or there not in self.hosts:
             return link
-        url = url._replace(netloc=home)
+        url = url._replace(netloc=self.home)
         address = urlsplit(link.address)
         if urls.host(link.address) == there:
+            here = urlsplit(self.url("/"))
             address = address._replace(scheme=here.scheme, netloc=here.netloc)
         return replace(link, url=urlunsplit(url), address=urlunsplit(address))
 

@@ -1,30 +1,24 @@
-"""The last stop: what became of each link is stored."""
+"""The end of a crawl, and the errors on the way there."""
 
 from scrapy import signals
 from scrapy.crawler import Crawler
 from twisted.python.failure import Failure
 
-from crawler.crawl import Kept, OutletCrawl
+from crawler.crawl import OutletCrawl
 from crawler.web.errors import in_words
 
 
 class Keep:
-    """Hands outcomes to the spider's crawl, counts what fails on the way there, and brings the
-    crawl to its end. What fails is not settled: the next crawl takes it up."""
+    """Counts what fails on the way to the spider's crawl, and brings that to its end. What fails is
+    not settled: the next crawl takes it up."""
 
     def __init__(self, crawler: Crawler) -> None:
         self.crawler = crawler
         crawler.signals.connect(self._failed, signals.spider_error)
-        crawler.signals.connect(self._failed, signals.item_error)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "Keep":
         return cls(crawler)
-
-    async def process_item(self, item: Kept) -> Kept:
-        if crawl := self._crawl():
-            await crawl.keep(item)
-        return item
 
     async def close_spider(self) -> None:
         if crawl := self._crawl():

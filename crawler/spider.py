@@ -194,9 +194,21 @@ class OutletSpider(scrapy.Spider):
         while not self._is_over and (self._unanswered or not examining.is_idle()):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
-    async def parse(self, response: Response, link: Link) -> AsyncIterator[Kept]:
-        """Examine the page that `link` led to."""
+    async def parse(self, response: Response, link: Link) -> None:
+        """Examine the page that `link` led to, and have what becomes of it stored."""
         self._unanswered.discard(link.url)
+        async for kept in self.examined(response, link):
+            await self.crawl.keep(kept)
+
+    async def failed(self, failure: Failure) -> None:
+        """Have noted that a page could not be fetched."""
+        link: Link = failure.request.cb_kwargs["link"]  # type: ignore[attr-defined]
+        self._unanswered.discard(link.url)
+        async for kept in self.unfetched(failure):
+            await self.crawl.keep(kept)
+
+    async def examined(self, response: Response, link: Link) -> AsyncIterator[Kept]:
+        """What becomes of `link` by the page that it led to, and of the link whose twin it is."""
         if name := wall(response.body):
             yield _failed(link, f"blocked by {name}: {link.address}", final=False)
             return
@@ -299,10 +311,9 @@ class OutletSpider(scrapy.Spider):
             pages.append(page)
         return None
 
-    async def failed(self, failure: Failure) -> AsyncIterator[Kept]:
-        """Note a page that could not be fetched."""
+    async def unfetched(self, failure: Failure) -> AsyncIterator[Kept]:
+        """What becomes of a link whose page could not be fetched."""
         link: Link = failure.request.cb_kwargs["link"]  # type: ignore[attr-defined]
-        self._unanswered.discard(link.url)
         error = failure.value
         assert error
         if isinstance(error, UnreachableError | WaitError):

@@ -424,11 +424,11 @@ class OutletBackfill:
             self._pending = await crawl.store(backfills.pending, self._id, self.spider.name)
 
     async def _parse(self, response: Response, link: Link) -> None:
-        await self._keep(link, self.spider.parse(response, link), response)
+        await self._keep(link, self.spider.examined(response, link), response)
 
     async def _note_failure(self, failure: Failure) -> None:
         link: Link = failure.request.cb_kwargs["link"]  # type: ignore[attr-defined]
-        await self._keep(link, self.spider.failed(failure))
+        await self._keep(link, self.spider.unfetched(failure))
 
     async def _keep(
         self, link: Link, outcomes: AsyncIterator[Kept], response: Response | None = None
