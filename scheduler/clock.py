@@ -20,7 +20,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from scheduler.outage import Outage
+from scheduler.outage import DATABASE
 from storage import leases
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,6 @@ class DailyCrawl:
         self._regularly = regularly
         self._names_runs = names_runs
         self._me = secrets.token_hex(8)
-        self._outage = Outage("the database, with the schedule,")
         self._running = asyncio.Lock()
         self._stopped = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
@@ -130,7 +129,7 @@ class DailyCrawl:
             return
         async with self._running:
             slot, is_ours = self._slot(), False
-            with self._outage.borne():
+            with DATABASE.borne():
                 is_ours = await self._lease(slot)
             if is_ours:
                 await self._crawl(slot)
@@ -155,7 +154,7 @@ class DailyCrawl:
                     await self._prolong(slot)
         code, self._process = self._process.returncode, None
         if slot and self._stopped.is_set():
-            with self._outage.borne():  # else another goes on when it ends
+            with DATABASE.borne():  # else another goes on when it ends
                 await self._store(leases.release, slot, self._me)
         elif slot and code in (0, 1):
             await self._finish(slot)
@@ -175,13 +174,13 @@ class DailyCrawl:
         return await self._store(leases.acquire, slot, self._me, self._lease_seconds, _now())
 
     async def _prolong(self, slot: str) -> None:
-        with self._outage.borne():  # should another begin, each outlet has its lease
+        with DATABASE.borne():  # should another begin, each outlet has its lease
             await self._lease(slot)
 
     async def _finish(self, slot: str) -> None:
         """Note that a slot is done, as soon as that can be: it would be done again."""
         while not self._stopped.is_set():
-            with self._outage.borne():
+            with DATABASE.borne():
                 await self._store(leases.finish, slot, self._me)
                 return
             await asyncio.sleep(AGAIN_SECONDS)

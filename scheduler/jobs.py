@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from scheduler.outage import Outage
+from scheduler.outage import DATABASE
 from storage import jobs
 from storage.database import reading
 from storage.jobs import JobState, Kind
@@ -99,12 +99,11 @@ class Worker:
         self._command = command
         self._seconds = lease_seconds
         self._running: list[_Running] = []
-        self._outage = Outage("the database, with what was asked for,")
 
     def work(self, over: Event) -> None:
         """Do jobs until it is `over`; what fails here is tried again."""
         while not over.wait(LOOK_SECONDS):
-            with self._outage.borne():
+            with DATABASE.borne():
                 self._look()
         end = time.monotonic() + STOP_SECONDS
         while self._running:

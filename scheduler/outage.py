@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +22,7 @@ class Outage:
     def __init__(self, what: str) -> None:
         self._what = what
         self._since: float | None = None
+        self._changing = Lock()
 
     @contextmanager
     def borne(self) -> Iterator[None]:
@@ -28,14 +30,19 @@ class Outage:
         try:
             yield
         except AWAY as problem:
-            if self._since is None:
-                self._since = time.monotonic()
-                logger.warning("%s is away, waiting for it: %s", self._what, in_words(problem))
+            with self._changing:
+                if self._since is None:
+                    self._since = time.monotonic()
+                    logger.warning("%s is away, waiting for it: %s", self._what, in_words(problem))
         else:
-            if self._since is not None:
-                away = time.monotonic() - self._since
-                self._since = None
-                logger.warning("%s is back after %.0f s", self._what, away)
+            with self._changing:
+                if self._since is not None:
+                    away = time.monotonic() - self._since
+                    self._since = None
+                    logger.warning("%s is back after %.0f s", self._what, away)
+
+
+DATABASE = Outage("the database")  # of all that this process does beside crawls
 
 
 def in_words(problem: Exception) -> str:

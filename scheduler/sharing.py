@@ -6,6 +6,7 @@ made again as soon as nobody holds the outlet's lease. Nor does it matter what b
 process: another that goes on with its run finds what is done in the database.
 """
 
+import math
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -51,9 +52,9 @@ def crawl(
 ) -> list[OutletReport]:
     """As `crawler.run.crawl`, done by workers: what `run` has done already is not done again.
 
-    SIGINT and SIGTERM withdraw what waits, and end cleanly what is under way. Where the database or
-    Redis goes away, it waits. Raises DatabaseError and RedisUnavailableError before anything is
-    offered."""
+    SIGINT and SIGTERM withdraw what waits, and end cleanly what is under way; the second time, this
+    ends at once. Where the database or Redis goes away, it waits. Raises DatabaseError and
+    RedisUnavailableError before anything is offered."""
     current = settings.load()
     run = run or f"{name_of_run()}{f'b{backfill}' if backfill else 'c'}{token_hex(2)}"
     units = [
@@ -86,29 +87,37 @@ class _Round:
         self._reports = {unit.outlet: OutletReport(unit.outlet) for unit in units}
         self._is_backfill = any(unit.backfill for unit in units)
         self._progress = progress
-        self._pause = current.lease_seconds / LOOKS
+        self._lease = current.lease_seconds
+        self._pause = self._lease / LOOKS
         self._slice_seconds = current.slice_seconds
         self._noticed: dict[str, float] = {}  # when somebody last was at an outlet, or it waited
         self._offered: dict[str, tuple[int, int]] = {}  # pages there were then, and slices
         self._stopping = Event()
+        self._patience = math.inf
         self._outage = Outage("the database or Redis")
 
     def until_done(self) -> list[OutletReport]:
         for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda *_: self._stopping.set())
+            signal.signal(name, self._stop)
         self._insist(lambda: queue.welcome(self._redis, self._run))
         while not self._is_done() and not self._stopping.is_set():
             began = time.monotonic()
             is_seen = self._look()
             if not self._is_done():
                 took = (time.monotonic() - began) if is_seen else 0.0
-                self._stopping.wait(min(max(self._pause, LOOK_SHARE * took), LOOKS * self._pause))
+                self._stopping.wait(min(max(self._pause, LOOK_SHARE * took), self._lease))
         if not self._is_done():
             self._withdraw()
         self._insist(self._name_findings)
         if self._progress:
             self._progress([*self._reports.values()])
         return [*self._reports.values()]
+
+    def _stop(self, *_: object) -> None:
+        if self._stopping.is_set():
+            raise SystemExit(1)
+        self._patience = time.monotonic() + self._lease
+        self._stopping.set()
 
     def _name_findings(self) -> None:
         """Note which findings there are, as of each outlet's report."""
@@ -204,23 +213,29 @@ class _Round:
     def _withdraw(self) -> None:
         """Have nothing more begun, and wait for what is under way to end."""
         self._insist(lambda: queue.withdraw(self._redis, self._run))
-        deadline = time.monotonic() + 2 * LOOKS * self._pause
+        deadline = time.monotonic() + 2 * self._lease
         while time.monotonic() < deadline:
+            is_seen = False
             with self._outage.borne():
                 held = self._see()
                 if not any(
                     r.state == "running" and r.outlet in held for r in self._reports.values()
                 ):
                     break
+                is_seen = True
+            if not is_seen and time.monotonic() > self._patience:
+                break
             time.sleep(min(1.0, self._pause))
         for report in self._reports.values():
             if report.state == "running":
                 report.state = "stopped"
 
     def _insist(self, ask: Callable[[], object]) -> None:
-        """Ask the database or Redis until it answers."""
+        """Ask the database or Redis until it answers; of who is to end, for a lease at the most."""
         while True:
             with self._outage.borne():
                 ask()
                 return
-            time.sleep(self._pause)
+            if time.monotonic() > self._patience:
+                return
+            time.sleep(min(1.0, self._pause))

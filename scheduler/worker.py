@@ -111,6 +111,8 @@ class _Pool(WorkerPool):
 
     def _work(self, name: str, burst: bool) -> None:
         logging.getLogger("rq.worker").addFilter(_is_news)
+        # what is lost is offered again: that one was, RQ need not say
+        logging.getLogger("rq.registry").setLevel(logging.ERROR)
         for number in (signal.SIGINT, signal.SIGTERM):  # the pool's are not for its children
             signal.signal(number, signal.SIG_DFL)
         connections = ConnectionPool(connection_class=self._pool_class, **self._pool_kwargs)

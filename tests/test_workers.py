@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -269,6 +270,24 @@ def test_who_dies_each_time_is_given_up_until_the_next_run(pantau: Pantau, redis
     assert look(redis).waiting["daily"] == 0
     _Round(engine, redis, [Unit("later", "kabar")], "later", settings.load(), None)._look()
     assert queue.waiting(redis, "later") == {"kabar"}
+    engine.dispose()
+
+
+def test_a_list_that_each_slice_reads_counts_once(pantau: Pantau) -> None:
+    now = datetime.now(UTC)
+    engine = open_database(f"sqlite:///{pantau.home / 'pantau.db'}")
+    with Session(engine) as session:
+        for listed in (8, 9, 0):  # the last time nothing has changed
+            id_, so_far = crawls.resume(session, "now", "kabar", now)
+            more = {"of another site": 2} if listed else {}
+            counts = replace(so_far, links=listed, fetched=so_far.fetched + 5, dropped=more)
+            crawls.leave(session, id_, counts)
+        [row] = crawls.of_run(session, "now")
+        assert crawls.counts(row) == Counts(9, fetched=15, dropped={"of another site": 2})
+        # a backfill goes on with its lists
+        id_, _ = crawls.resume(session, "past", "kabar", now, backfill_id=1)
+        crawls.leave(session, id_, Counts(9))
+        assert crawls.resume(session, "past", "kabar", now, backfill_id=1) == (id_, Counts(9))
     engine.dispose()
 
 
