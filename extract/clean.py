@@ -110,7 +110,7 @@ def prune(root: HtmlElement, names: Names) -> None:
     headline = root.find(".//h1")
     kept = {headline, *headline.iterancestors()} if headline is not None else set()
     for element in list(root.iter("form", "aside")):
-        if element not in kept and _length(element) < 0.4 * whole:
+        if element not in kept and _is_less(element, 0.4 * whole):
             _drop(element)
     hidden = root.xpath("//@hidden/.. | //@style/..")
     named = names.find(lambda called: _names_furniture(f"{called.kind} {called.id}"[:400]))
@@ -121,7 +121,7 @@ def prune(root: HtmlElement, names: Names) -> None:
             continue
         if _is_in_sentence(element):
             continue
-        if _length(element) < 0.4 * whole:
+        if _is_less(element, 0.4 * whole):
             _drop(element)
 
 
@@ -471,6 +471,14 @@ def is_list(found: Sequence[Block], *, few: bool) -> bool:
 def _key(text: str) -> str:
     """A line without what readers of the same page print differently."""
     return "".join(text.split()).strip("-|").casefold()
+
+
+def _is_less(element: HtmlElement, length: float) -> bool:
+    """Whether `_length(element)` is less, which is mostly seen without walking through it."""
+    text = element.text_content()
+    if len(text) < length:
+        return True
+    return len("".join(text.split())) < length and _length(element) < length
 
 
 def _length(element: HtmlElement) -> int:
