@@ -42,11 +42,14 @@ def owe_all(session: Session, findings: Sequence[Finding], now: datetime) -> Non
     copy is news only to rules that did not want what it is a copy of."""
     rules = list(active(session))
     known = {finding.id: finding for finding in findings}
+    originals = {finding.same_as for finding in findings} - {None, *known}
+    query = select(Finding).where(Finding.id.in_(originals)).options(selectinload(Finding.places))
+    known |= {row.id: row for row in session.scalars(query)} if originals else {}
     interested: list[tuple[Finding, list[Stored]]] = []
     for finding in findings:
         wanting = [stored for stored in rules if _wants(stored.rule, finding)]
         if wanting and finding.same_as:
-            original = known.get(finding.same_as) or session.get_one(Finding, finding.same_as)
+            original = known[finding.same_as]
             if finding.quiet or not original.quiet:
                 wanting = [stored for stored in wanting if not _wants(stored.rule, original)]
         if wanting:

@@ -152,19 +152,15 @@ def write(session: Session, tellings: Mapping[int, Telling]) -> None:
         models.Wording,
         [{"finding_id": id_, **_stored(telling.wording)} for id_, telling in tellings.items()],
     )
-    # they are many, so that they go past SQLAlchemy
-    marks = [(mark, id_) for id_, telling in tellings.items() for mark in likeness.marks(telling)]
-    connection = session.connection()
-    if connection.dialect.name == "postgresql":
-        query = (
-            "INSERT INTO marks (mark, finding_id)"
-            " SELECT * FROM unnest(CAST(:marks AS text[]), CAST(:ids AS int[]))"
-        )
-        traits, ids = zip(*marks, strict=True)
-        connection.execute(text(query), {"marks": [*traits], "ids": [*ids]})
-    else:
-        query = "INSERT INTO marks (mark, finding_id) VALUES (?, ?)"
-        connection.exec_driver_sql(query, [*marks])
+    insert_all(
+        session,
+        models.Mark,
+        [
+            {"mark": mark, "finding_id": id_}
+            for id_, telling in tellings.items()
+            for mark in likeness.marks(telling)
+        ],
+    )
 
 
 def _grow(session: Session, more: Counter[int], now: datetime) -> None:
@@ -240,11 +236,10 @@ def _recall(session: Session, memory: _Memory, ids: Set[int]) -> None:
         for id_, moment in told.items()
         if any(abs(moment - other) <= likeness.DEVELOPED for other in memory.moments)
     ]
-    wordings, places = _wordings(session, comparable)
+    said, places = wordings(session, comparable), _places(session, comparable)
     for id_, row in rows.items():
         verdict = Verdict(relevant=True, score=1, kind=row.kind, places=tuple(places[id_]))
-        wording = wordings.get(id_, UNREAD)
-        telling = likeness.read(Article("", "", ""), verdict, told[id_], wording)
+        telling = likeness.read(Article("", "", ""), verdict, told[id_], said.get(id_, UNREAD))
         memory.told[id_] = _Told(row.story_id, telling)
 
 
@@ -266,28 +261,32 @@ def _newest(session: Session, marks: Set[str]) -> dict[str, list[int]]:
     return {mark: sorted(map(int, ids.split(",")), reverse=True) for mark, ids in rows if ids}
 
 
-def _wordings(
-    session: Session, ids: Sequence[int]
-) -> tuple[dict[int, Wording], defaultdict[int, list[Place]]]:
-    """The findings' words, and their places."""
-    finding, place, stored = models.Finding, models.FindingPlace, models.Wording
-    query = select(
-        finding.id,
-        finding.title,
-        func.substr(finding.text, 1, likeness.READ),
-        stored.minhash,
-        stored.names,
-        stored.days,
-    ).outerjoin(stored, stored.finding_id == finding.id)
-    wordings = {
-        id_: _restored(*said) for id_, *said in session.execute(query.where(finding.id.in_(ids)))
-    }
+def wordings(session: Session, ids: Sequence[int]) -> dict[int, Wording]:
+    """What findings are compared by: as it was stored, or else read from their text."""
+    finding, stored = models.Finding, models.Wording
+    query = (
+        select(
+            finding.id,
+            finding.title,
+            func.substr(finding.text, 1, likeness.READ),
+            stored.minhash,
+            stored.names,
+            stored.days,
+        )
+        .outerjoin(stored, stored.finding_id == finding.id)
+        .where(finding.id.in_(ids))
+    )
+    return {id_: _restored(*said) for id_, *said in session.execute(query)}
+
+
+def _places(session: Session, ids: Sequence[int]) -> defaultdict[int, list[Place]]:
+    place = models.FindingPlace
     columns = place.finding_id, place.code, place.level, place.name, place.province
     places: defaultdict[int, list[Place]] = defaultdict(list)
-    of_them = select(*columns).where(place.finding_id.in_(ids)).order_by(place.position)
-    for id_, *where in session.execute(of_them):
+    query = select(*columns).where(place.finding_id.in_(ids)).order_by(place.position)
+    for id_, *where in session.execute(query):
         places[id_].append(Place(*where))
-    return wordings, places
+    return places
 
 
 _MINHASH = Struct(f"<{likeness.PERMUTATIONS}I")

@@ -6,6 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
@@ -13,7 +15,7 @@ from sqlalchemy import Engine, text
 from extract.article import Place
 from extract.query import QueryError, parse
 from storage import models, search
-from storage.database import reading
+from storage.database import MIGRATIONS, reading
 from storage.search import CursorError, Search
 from tests.storage.conftest import Writing
 from tests.storage.test_findings import ARTICLE, HOUR, KALTIM, NOW, VERDICT, keep
@@ -239,9 +241,28 @@ def test_a_changed_wording_is_found_and_the_old_one_is_not(
     assert found(engine, words="bupati", kinds=("sanction",)) == "x"
     with writing() as session:
         session.execute(models.FindingPlace.__table__.delete())
-        for table in ("snapshots", "revisions", "marks", "findings"):
+        for table in ("snapshots", "revisions", "marks", "wordings", "findings"):
             session.execute(text(f"DELETE FROM {table}"))  # noqa: S608
     assert found(engine, words="bupati") == ""
+
+
+def test_words_are_found_after_the_schema_went_back_and_forth(
+    writing: Writing, engine: Engine
+) -> None:
+    def keep_one(name: str, title: str) -> None:
+        with writing() as session:
+            article = replace(ARTICLE, title=title, text="Isi.", url=f"https://kabar.id/{name}")
+            keep(session, article, name=name)
+
+    keep_one("a", "Camat/lurah")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0010")
+        command.upgrade(config, "head")
+    keep_one("b", "Bupati.lurah")
+    assert found(engine, words="lurah") == "ba"
 
 
 def test_a_text_of_any_size_can_be_stored(writing: Writing, engine: Engine) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, event, func, select
 
+from extract import likeness
 from extract.article import Article, Place, Verdict
 from extract.link import Link
 from extract.snapshot import Snapshot
@@ -131,6 +132,19 @@ def test_a_copy_of_a_finding_from_before_there_were_stories(
         assert told
         assert [report.outlet for report in told.findings] == ["kabar1", "kabar2"]
         assert told.count == 2
+
+
+def test_what_was_read_before_is_what_its_text_says(writing: Writing, engine: Engine) -> None:
+    dated = TEXT + "\nItu terjadi pada Senin (18/11/2024)."
+    keep_all(writing, [arrival(dated, 1)])
+    for text, there in ((dated, 1), (SANCTION, 0)):  # another wording is read when it is needed
+        with writing() as session:
+            again = arrival(text, 1, kind="sanction")
+            [(id_, _)] = findings.keep_all(session, [again], NOW)
+            assert session.scalar(select(func.count(models.Wording.finding_id))) == there
+        with reading(engine) as session:
+            [read] = stories.wordings(session, [id_]).values()
+            assert read == likeness.prepare(again.article)
 
 
 def test_who_is_like_a_copy_that_is_hardly_like_its_original(writing: Writing) -> None:

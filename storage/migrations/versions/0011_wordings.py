@@ -1,4 +1,4 @@
-"""what findings are compared by, read once; columns that nothing reads any more"""
+"""what findings are compared by, read once; cheaper indexing; columns that nothing reads"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,6 +9,30 @@ revision = "0011"
 down_revision = "0010"
 branch_labels = None
 depends_on = None
+
+# What 0008 indexes, told in a third of the time: `translate` looks for each character in its whole
+# list, this at ranges of ASCII. The column is no longer generated, but filled by a trigger, as
+# another expression would have it all written anew.
+WORDS = """to_tsvector(
+    'indonesian'::regconfig,
+    regexp_replace(
+        left({0}title, 1000) || ' qendoftitleq ' || left({0}text, 100000),
+        '[!-/:-@[-`{{-~]', ' ', 'g'
+    )
+)"""
+POSTGRESQL = (
+    "ALTER TABLE findings ALTER COLUMN words DROP EXPRESSION",
+    f"""CREATE FUNCTION read_words() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        NEW.words := {WORDS.format("NEW.")};
+        RETURN NEW;
+    END $$""",
+    """CREATE TRIGGER words BEFORE INSERT OR UPDATE OF title, text ON findings
+        FOR EACH ROW EXECUTE FUNCTION read_words()""",
+    # it is compressed already
+    "ALTER TABLE snapshots ALTER COLUMN html SET STORAGE EXTERNAL",
+)
+# its parts are put together half as often: a sixth of what indexing takes
+SQLITE = ("INSERT INTO findings_words(findings_words, rank) VALUES ('automerge', 8)",)
 
 
 def upgrade() -> None:
@@ -21,12 +45,26 @@ def upgrade() -> None:
     )
     op.drop_column("findings", "subject_set")
     op.drop_column("finding_places", "told")
-    if op.get_bind().dialect.name == "sqlite":
-        # its parts are put together half as often: a sixth of what indexing a finding takes
-        op.execute("INSERT INTO findings_words(findings_words, rank) VALUES ('automerge', 8)")
+    for statement in POSTGRESQL if _postgresql() else SQLITE:
+        op.get_bind().exec_driver_sql(statement)
+
+
+def _postgresql() -> bool:
+    return op.get_bind().dialect.name == "postgresql"
 
 
 def downgrade() -> None:
+    if _postgresql():
+        op.execute("ALTER TABLE snapshots ALTER COLUMN html SET STORAGE EXTENDED")
+        op.execute("DROP TRIGGER words ON findings")
+        op.execute("DROP FUNCTION read_words")
+        op.drop_column("findings", "words")
+        words = f"ADD COLUMN words tsvector GENERATED ALWAYS AS ({WORDS.format('')}) STORED"
+        op.get_bind().exec_driver_sql(f"ALTER TABLE findings {words}")
+        op.execute("ALTER TABLE findings ALTER COLUMN words SET STATISTICS 1000")
+        op.execute("CREATE INDEX findings_words ON findings USING gin (words, facets)")
+    else:
+        op.execute("INSERT INTO findings_words(findings_words, rank) VALUES ('automerge', 4)")
     zero = sa.text("0")
     for table, column in (
         ("finding_places", sa.Column("told", sa.BigInteger(), nullable=False, server_default=zero)),
