@@ -679,6 +679,13 @@ def test_hostile_pages_end_in_time(name: str, raw: bytes) -> None:
     assert process_time() - started < 10
 
 
+def test_what_a_broken_page_has_behind_its_end_is_read_too() -> None:
+    behind = '<p class="tags"><time datetime="2024-05-14T10:15:00+07:00">hari ini</time></p>'
+    found = article(html(paragraphs(*TEXT)) + behind)
+    assert found.published == datetime(2024, 5, 14, 10, 15, tzinfo=JAKARTA)
+    assert found.published_from == "time"
+
+
 # --- saved pages of real sites
 
 needs_saved = pytest.mark.skipif(
