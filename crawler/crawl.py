@@ -18,15 +18,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import SQLAlchemyError
 
 from crawler.examine import Examination
 from crawler.shared import Shared
 from crawler.web.errors import in_words
+from crawler.writer import AWAY, Load
 from extract.link import Link
-from storage import crawls, findings, leases, links
+from storage import crawls, leases, links
 from storage.coverage import CHECK
 from storage.crawls import Counts, DoneError
 from storage.database import reading
@@ -49,7 +48,6 @@ CHECK_EVERY = timedelta(days=7)
 TAKEN = "being fetched for another outlet"
 # of a lease, before its end, in which nothing is asked any more: the machines' clocks differ
 MARGIN = 1 / 6
-AWAY = (OperationalError, InterfaceError, PoolTimeoutError)  # says SQLAlchemy of a database
 
 
 class OutletBusyError(Exception):
@@ -379,9 +377,9 @@ class OutletCrawl:
             outcomes = list(self._waiting)
             if not outcomes:
                 return
-            settled = await self.store(links.settle, outcomes, _now())
+            stored = await self.shared.writer.store(Load((), outcomes))
             self._waiting = self._waiting[len(outcomes) :]
-            await self._settle(settled)
+            await self._settle(stored.settled)
 
     async def _flush_findings(self) -> None:
         """Store the findings together; where that fails, one by one, so that one which cannot be
@@ -419,16 +417,12 @@ class OutletCrawl:
             arrivals.append(Arrival(url, article, verdict, snapshots, self._quiet, wording))
             outcomes.append(replace(kept.outcome, fetched=snapshots[0].fetched))
 
-        def store(session: Session) -> tuple[list[tuple[int, bool]], list[str]]:
-            now = _now()
-            return findings.keep_all(session, arrivals, now), links.settle(session, outcomes, now)
-
-        stored, settled = await self.store(store)
+        stored = await self.shared.writer.store(Load(arrivals, outcomes))
         self._findings = self._findings[len(first) :]
-        found = [finding_id for finding_id, new in stored if new]
+        found = [finding_id for finding_id, new in stored.findings if new]
         self.found += found
         self.count(findings=len(found))
-        await self._settle(settled)
+        await self._settle(stored.settled)
 
     async def _settle(self, urls: Sequence[str]) -> None:
         """Tell the seen-set what is stored. Where it cannot be told, it learns it from the database
@@ -440,7 +434,8 @@ class OutletCrawl:
 
     async def _flush_now_and_then(self) -> None:
         while True:
-            await asyncio.sleep(STORE_SECONDS)
+            # all crawls at the same time, so that what they have is stored together
+            await asyncio.sleep(STORE_SECONDS - time.monotonic() % STORE_SECONDS)
             try:
                 await self.flush()
             except SQLAlchemyError:

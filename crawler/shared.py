@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 import settings
 from crawler.examine import Examiners
+from crawler.writer import Writer
 from extract.gate import prepare
 from extract.lexicon import Lexicon, load, use
 from storage.database import open_database
@@ -34,7 +35,8 @@ def get_ready(*, to_fork: bool = False) -> Lexicon:
 
 
 class Shared:
-    """The process's database (`engine`), seen-set (`seen`) and pool of examiners (`examiners`).
+    """The process's database (`engine`), what writes there for all crawls (`writer`), seen-set
+    (`seen`) and pool of examiners (`examiners`).
 
     Raises DatabaseError, LexiconError, RedisUnavailableError, SettingsError."""
 
@@ -44,6 +46,7 @@ class Shared:
         self._open = ExitStack()
         self.engine: Engine = open_database(self.settings.database)
         self._open.callback(self.engine.dispose)
+        self.writer = Writer(self.transaction)
         redis = self._open.enter_context(open_redis(self.settings.redis_url, self.settings.home))
         self.seen = Seen(redis, lambda: settled_urls(self.engine))
         if _ready:
@@ -54,7 +57,7 @@ class Shared:
         atexit.register(self.close)
 
     def close(self) -> None:
-        """Close all three; again is harmless."""
+        """Close what is open; again is harmless."""
         self._open.close()
 
     def transaction(self) -> Session:
