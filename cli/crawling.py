@@ -50,8 +50,7 @@ def crawl(
         from crawler.shared import shared
 
         shared().close()
-    with reading_database() as session:
-        found = [findings.get(session, id_) for report in reports for id_ in report.found]
+    found = [id_ for report in reports for id_ in report.found]
     if as_json:
         print_json(
             {
@@ -59,12 +58,13 @@ def crawl(
                     {"outlet": r.outlet, **asdict(r.counts), "seconds": round(r.seconds, 1)}
                     for r in reports
                 ],
-                "found": [finding.id for finding in found if finding],
+                "found": found,
             }
         )
     else:
         _print_reports(reports)
-        print_found([finding for finding in found if finding])
+        with reading_database() as session:
+            print_found([*findings.read(session, found)])
     failed = [report for report in reports if _failed(report)]
     if failed:
         raise SystemExit(

@@ -302,8 +302,13 @@ def _snapshots(pages: Sequence[Snapshot]) -> list[models.Snapshot]:
 def find(session: Session, wanted: Search, limit: int | None = None) -> Iterator[Finding]:
     """The findings that `wanted` describes, the newest told first, `limit` of them. Raises
     QueryError."""
-    found = islice(search.ids(session, wanted, batch=BATCH), limit)
-    while batch := list(islice(found, BATCH)):
+    return read(session, islice(search.ids(session, wanted, batch=BATCH), limit))
+
+
+def read(session: Session, ids: Iterable[int]) -> Iterator[Finding]:
+    """Those with these ids that are there, in the order of the ids."""
+    remaining = iter(ids)
+    while batch := list(islice(remaining, BATCH)):
         query = select(models.Finding).where(models.Finding.id.in_(batch)).options(*_WHOLE)
         rows = {row.id: row for row in session.scalars(query)}
         for id_ in batch:
