@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from crawler.crawl import Kept, OutletCrawl
 from crawler.examine import Examination
 from crawler.shared import Shared
+from crawler.writer import Writer
 from extract.article import Article, Clue, Evidence, Page, Place, Verdict
 from extract.link import Link
 from extract.snapshot import Snapshot
@@ -309,6 +310,7 @@ def test_one_that_cannot_be_stored_costs_no_other(
     shared = SimpleNamespace(
         engine=engine,
         transaction=lambda: Session(engine),
+        writer=Writer(lambda: Session(engine)),
         seen=Seen(Redis.from_url(redis_server.url), lambda: links.settled_urls(engine)),
     )
     crawl = OutletCrawl(cast(Shared, shared), "kabar", "run", pytest.fail)
