@@ -97,16 +97,6 @@ def run(
             return done
 
 
-def run_once(engine: Engine, current: Settings, clock: Clock = now) -> list[Sent]:
-    """Deliver, for who does so all the time. Never raises: what goes wrong is in the log, and tried
-    again by the next run."""
-    try:
-        return run(engine, current, clock, gathers=True)
-    except Exception:  # the scheduler goes on, whatever the database says
-        logger.exception("the alerts could not be delivered; trying again")
-        return []
-
-
 def take_up(
     session: Session, moment: datetime, current: Settings, *, gathers: bool = False
 ) -> None:

@@ -96,7 +96,7 @@ def run(now: bool, as_json: bool) -> None:
     Example: pantau run --now
     """
     import settings
-    from alerts.deliver import run_once
+    from alerts import deliver
     from extract.lexicon import load
     from scheduler.clock import LEASE_SECONDS, DailyCrawl
     from scheduler.jobs import working
@@ -109,6 +109,7 @@ def run(now: bool, as_json: bool) -> None:
     catalogue()  # and so with the outlets
     engine = open_database(current.database)
     watch = Watch(engine, current)
+    deliveries = partial(deliver.run, engine, current, gathers=True)
     daily = DailyCrawl(
         engine,
         [*COMMAND, "crawl", *(["--json"] if as_json else [])],
@@ -116,7 +117,7 @@ def run(now: bool, as_json: bool) -> None:
         current.zone,
         min(LEASE_SECONDS, current.lease_seconds),
         watch,
-        [(WATCH_SECONDS, watch.look), (DELIVERY_SECONDS, partial(run_once, engine, current))],
+        [(WATCH_SECONDS, watch.look), (DELIVERY_SECONDS, deliveries)],
         names_runs=current.queue,
     )
 

@@ -181,10 +181,20 @@ class OutletCrawl:
     def may_ask(self) -> bool:
         """Whether the outlet is this crawl's for sure, so that something may be asked of it: this
         process knows it by itself, whatever it cannot reach, and however long it was stopped."""
-        is_ours = _uptime() < self._ours_until
+        is_ours = self._is_ours()
         if self.sliced and not is_ours:
             self.is_cut = True  # even where the lease is had again: a request may be missing
         return is_ours
+
+    def _is_ours(self) -> bool:
+        return _uptime() < self._ours_until
+
+    def is_excused(self, problem: BaseException) -> bool:
+        """Whether what befell is no failure of the crawl: a slice for which the database or Redis
+        was away is cut, and gone on with when they are back."""
+        is_excused = self.sliced and isinstance(problem, AWAY)
+        self.is_cut |= is_excused
+        return is_excused
 
     async def ask_again(self) -> None:
         """Have the outlet again, unless somebody has taken it, after this process or the database
@@ -207,12 +217,9 @@ class OutletCrawl:
         if self._answered and len(self._doubtful) < MAX_FAILURES_IN_A_ROW:
             self._waiting += self._doubtful
         try:
-            await self.flush()
+            await self._flush_at_last()
         except SQLAlchemyError as problem:  # what is not stored stays pending
-            if self.sliced:
-                logger.exception("outcomes of %s could not be stored", self.name)
-                self.is_cut = True
-            else:
+            if not self.is_excused(problem):
                 self.failed(f"the database: {in_words(problem)}")
         if self.sliced and not self.may_ask():  # it may still be had, if nobody has taken it
             self._is_lost = not await self._lease()
@@ -250,8 +257,9 @@ class OutletCrawl:
             await asyncio.sleep(pause)
             try:
                 held, pause = await self._lease(), seconds / 3
-            except SQLAlchemyError:
-                logger.exception("the lease of %s could not be renewed; trying again", self.name)
+            except SQLAlchemyError as problem:
+                if pause == seconds / 3:  # else it has been said
+                    logger.warning("the lease of %s waits: %s", self.name, in_words(problem))
                 held, pause = self.may_ask(), seconds / 30
             if not held:
                 self._is_lost = True
@@ -381,6 +389,16 @@ class OutletCrawl:
             self._waiting = self._waiting[len(outcomes) :]
             await self._settle(stored.settled)
 
+    async def _flush_at_last(self) -> None:
+        """Store what waits, and wait for the database as long as the outlet is this crawl's."""
+        while True:
+            try:
+                return await self.flush()
+            except SQLAlchemyError as problem:
+                if not (self._is_ours() and isinstance(problem, AWAY)):
+                    raise
+                await asyncio.sleep(STORE_SECONDS)
+
     async def _flush_findings(self) -> None:
         """Store the findings together; where that fails, one by one, so that one which cannot be
         stored costs no other. Its link stays pending."""
@@ -389,6 +407,8 @@ class OutletCrawl:
             return
         try:
             await self._store_findings(waiting)
+        except AWAY:
+            raise
         except Exception:
             logger.exception("findings of %s could not be stored together", self.name)
         else:
@@ -430,16 +450,23 @@ class OutletCrawl:
         try:
             await asyncio.to_thread(self.shared.seen.settle, urls)
         except RedisError as problem:
-            self.failed(f"Redis: {in_words(problem)}")
+            if not self.sliced:  # the worker says it
+                self.failed(f"Redis: {in_words(problem)}")
 
     async def _flush_now_and_then(self) -> None:
+        waits = False
         while True:
             # all crawls at the same time, so that what they have is stored together
             await asyncio.sleep(STORE_SECONDS - time.monotonic() % STORE_SECONDS)
             try:
                 await self.flush()
-            except SQLAlchemyError:
-                logger.exception("outcomes of %s could not be stored; trying again", self.name)
+                waits = False
+            except SQLAlchemyError as problem:
+                if not waits:
+                    logger.warning(
+                        "outcomes of %s wait to be stored: %s", self.name, in_words(problem)
+                    )
+                waits = True
 
     # --- the report -------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import fcntl
 import gc
 import logging
 import multiprocessing
@@ -132,6 +133,13 @@ def _set_up(lexicon: Lexicon | None) -> None:
         # a copy of a crawl ends when that is killed, whatever page it is at: it would hold the
         # crawl's connections open, with what their transactions lock
         ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
+    if crawl := multiprocessing.parent_process():
+        # of one that is no fork the parent is the fork server, which lives as long as this does;
+        # but the crawl's death closes a pipe, and SIGIO, which nobody handles, ends a process
+        with suppress(OSError):
+            fcntl.fcntl(crawl.sentinel, fcntl.F_SETOWN, os.getpid())
+            flags = fcntl.fcntl(crawl.sentinel, fcntl.F_GETFL)
+            fcntl.fcntl(crawl.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
     if lexicon:
         use(lexicon)
     gc.freeze()  # what is loaded stays: no collection need look through it

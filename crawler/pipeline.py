@@ -6,6 +6,7 @@ from twisted.python.failure import Failure
 
 from crawler.crawl import OutletCrawl
 from crawler.web.errors import in_words
+from crawler.writer import AWAY
 
 
 class Keep:
@@ -22,12 +23,16 @@ class Keep:
 
     async def close_spider(self) -> None:
         if crawl := self._crawl():
-            await crawl.end()
+            try:
+                await crawl.end()
+            except AWAY as problem:
+                if not crawl.is_excused(problem):
+                    raise
 
     def _crawl(self) -> OutletCrawl | None:
         return getattr(self.crawler.spider, "crawl", None)  # none in `scrapy shell`
 
     def _failed(self, failure: Failure) -> None:
         crawl = self._crawl()
-        if crawl and failure.value:
+        if crawl and failure.value and not crawl.is_excused(failure.value):
             crawl.failed(f"an error of ours, see pantau.log: {in_words(failure.value)}")

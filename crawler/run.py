@@ -67,7 +67,7 @@ def crawl(
     being fetched are finished, the rest stays pending. Raises DatabaseError and
     RedisUnavailableError before anything is fetched."""
     _take_memory_from_one_heap()
-    shared()  # what cannot be opened is said here, once
+    _ = shared().examiners  # what cannot be opened is said here, once
     install_reactor("twisted.internet.asyncioreactor.AsyncioSelectorReactor")
     from twisted.internet import reactor as installed
 

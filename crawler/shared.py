@@ -3,7 +3,7 @@
 import atexit
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -49,12 +49,17 @@ class Shared:
         self.writer = Writer(self.transaction)
         redis = self._open.enter_context(open_redis(self.settings.redis_url, self.settings.home))
         self.seen = Seen(redis, lambda: settled_urls(self.engine))
-        if _ready:
-            self.examiners = Examiners(1, forked=True)
-        else:
-            self.examiners = Examiners(self.settings.workers, lexicon)
-        self._open.callback(self.examiners.close)
+        self._lexicon = lexicon
         atexit.register(self.close)
+
+    @cached_property
+    def examiners(self) -> Examiners:
+        """They start when first asked for: a backfill that workers do needs none here."""
+        made = (
+            Examiners(1, forked=True) if _ready else Examiners(self.settings.workers, self._lexicon)
+        )
+        self._open.callback(made.close)
+        return made
 
     def close(self) -> None:
         """Close what is open; again is harmless."""

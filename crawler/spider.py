@@ -25,6 +25,7 @@ from crawler.web.answer import GONE, page_of
 from crawler.web.archives import beside
 from crawler.web.challenge import wall
 from crawler.web.errors import ArchiveBusyError, UnreachableError, WaitError, in_words, is_final
+from crawler.writer import AWAY
 from extract.article import Page
 from extract.gate import passes
 from extract.link import Link
@@ -88,6 +89,15 @@ class OutletSpider(scrapy.Spider):
         self.crawl = OutletCrawl(
             shared(), self.name, self.run, self._stop, self.backfill or None, sliced=self.sliced
         )
+        try:
+            async for request in self._all():
+                yield request
+        except AWAY as problem:
+            self._is_over = True
+            if not self.crawl.is_excused(problem):
+                raise
+
+    async def _all(self) -> AsyncIterator[scrapy.Request]:
         if self.backfill:
             self.journey = OutletBackfill(self, self.backfill)
             async for request in self.journey.requests():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from redis.exceptions import RedisError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -15,7 +16,8 @@ from storage.findings import Arrival
 from storage.links import Outcome
 from storage.models import storable
 
-AWAY = (OperationalError, InterfaceError, PoolTimeoutError)  # says SQLAlchemy of a database
+# the database or Redis, for a while
+AWAY = (OperationalError, InterfaceError, PoolTimeoutError, RedisError)
 
 
 @dataclass(frozen=True, slots=True)

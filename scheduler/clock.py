@@ -166,7 +166,8 @@ class DailyCrawl:
 
     async def _do(self, task: Callable[..., object], *args: object) -> None:
         try:
-            await asyncio.to_thread(task, *args)
+            with DATABASE.borne():
+                await asyncio.to_thread(task, *args)
         except Exception:  # the schedule goes on
             logger.exception("what is done beside the crawls failed; it is tried again")
 

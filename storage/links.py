@@ -97,7 +97,8 @@ def insert_all(session: Session, table: type[Base], rows: Iterable[Mapping[str, 
             for row in bound:
                 copy.write_row(row)
     except dialect.loaded_dbapi.Error as error:
-        raise DBAPIError(statement, None, error) from error
+        base = dialect.loaded_dbapi.Error
+        raise DBAPIError.instance(statement, None, error, base, dialect=dialect) from error
 
 
 def record(

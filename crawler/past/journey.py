@@ -244,6 +244,8 @@ class OutletBackfill:
         except (OutletBusyError, UnreachableError, WaitError) as problem:
             crawl.failed(str(problem))
         except Exception as problem:
+            if crawl.is_excused(problem):
+                return
             logger.exception("the past of %s", self.spider.name)
             crawl.failed(in_words(problem))
 
@@ -326,6 +328,8 @@ class OutletBackfill:
             if not _is_archive(source):  # an archive may know an outlet that is gone
                 self._unreachable = str(problem)
         except Exception as problem:
+            if self.spider.crawl.is_excused(problem):
+                raise
             logger.exception("%s of %s", part.source, self.spider.name)
             await self._end(part, in_words(problem))
         else:

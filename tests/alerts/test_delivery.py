@@ -101,7 +101,7 @@ def change(desk: Desk, name: str, **fields: object) -> None:
 
 def run_once(desk: Desk) -> list[deliver.Sent]:
     """As `pantau run` does."""
-    return deliver.run_once(desk.engine, desk.settings, lambda: desk.now)
+    return deliver.run(desk.engine, desk.settings, lambda: desk.now, gathers=True)
 
 
 def drip(handler: BaseHTTPRequestHandler) -> None:
@@ -473,14 +473,3 @@ def said() -> Iterator[list[tuple[str, dict[str, object]]]]:
     finally:
         deliver.logger.removeHandler(keep)
         deliver.logger.setLevel(logging.NOTSET)
-
-
-def test_run_once_never_raises(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    desk.engine.dispose()
-    broken = open_database(desk.settings.database)
-    with Session(broken) as session, session.begin():
-        models.Base.metadata.tables["owed"].drop(session.connection())
-        models.Base.metadata.tables["deliveries"].drop(session.connection())
-    assert deliver.run_once(broken, desk.settings) == []
-    assert "could not be delivered" in caplog.text
-    broken.dispose()
