@@ -155,7 +155,9 @@ def _add(
             quiet=arrival.quiet or link.discovered <= ended[link.outlet],
             dismissed=False,
         )
-        _describe(row, arrival.article, arrival.verdict, None)
+        # past SQLAlchemy, which would note each change of a row that it does not write
+        vars(row).update(_said(arrival.article, arrival.verdict, None, now))
+        search.describe(row, None)
         row.fingerprint = fingerprint(row.text)
         rows.append(row)
     _find_originals(session, rows)
@@ -211,7 +213,10 @@ def _revise(session: Session, link: models.Link, arrival: Arrival, now: datetime
         return row.id
     sure = verdict.relevant and not verdict.borderline
     if sure or (row.borderline and verdict.kept and verdict.score >= row.score):
-        _describe(row, article, verdict, session.get(models.Review, row.id))
+        review = session.get(models.Review, row.id)
+        for name, said in _said(article, verdict, review, row.found).items():
+            setattr(row, name, said)
+        search.describe(row, review)
         stories.forget(session, row.id)
     row.revisions.append(
         models.Revision(
@@ -257,32 +262,43 @@ def _find_originals(session: Session, rows: Sequence[models.Finding]) -> None:
             row.same_as = first
 
 
-def _describe(
-    row: models.Finding, article: Article, verdict: Verdict, review: models.Review | None
-) -> None:
+def _said(
+    article: Article, verdict: Verdict, review: models.Review | None, found: datetime
+) -> dict[str, Any]:
+    """What a finding says that was `found` then, by the names of its columns."""
     published = article.published
     offset = published.utcoffset() if published else None
-    row.url = article.url
-    row.title, row.text = models.storable(article.title), models.storable(article.text)
-    row.authors, row.tags = list(article.authors), list(article.tags)
-    row.dateline, row.section = article.dateline, article.section
-    row.published, row.published_from = published, article.published_from
-    row.published_offset = int(offset.total_seconds() // 60) if offset is not None else None
-    row.published_inferred = article.published_inferred
-    row.image, row.caption = article.image, article.caption
-    row.language, row.paid = article.language, article.paid
-    row.kind, row.score, row.borderline = verdict.kind or "other", verdict.score, verdict.borderline
+    kind = verdict.kind or "other"
     if review:
-        review.judged = row.kind
-        row.kind = review.kind or row.kind
-    row.subjects = list(verdict.subjects)
-    row.evidence = [_stored(sentence) for sentence in verdict.evidence]
-    row.told = models.told(published, row.found)
-    row.places = [
-        models.FindingPlace(position=position, **asdict(place))
-        for position, place in enumerate(verdict.places)
-    ]
-    search.describe(row, review)
+        review.judged = kind
+        kind = review.kind or kind
+    return {
+        "url": article.url,
+        "title": models.storable(article.title),
+        "text": models.storable(article.text),
+        "authors": list(article.authors),
+        "tags": list(article.tags),
+        "dateline": article.dateline,
+        "section": article.section,
+        "published": published,
+        "published_from": article.published_from,
+        "published_offset": int(offset.total_seconds() // 60) if offset is not None else None,
+        "published_inferred": article.published_inferred,
+        "image": article.image,
+        "caption": article.caption,
+        "language": article.language,
+        "paid": article.paid,
+        "kind": kind,
+        "score": verdict.score,
+        "borderline": verdict.borderline,
+        "subjects": list(verdict.subjects),
+        "evidence": [_stored(sentence) for sentence in verdict.evidence],
+        "told": models.told(published, found),
+        "places": [
+            models.FindingPlace(position=position, **asdict(place))
+            for position, place in enumerate(verdict.places)
+        ],
+    }
 
 
 def _snapshots(pages: Sequence[Snapshot]) -> list[models.Snapshot]:

@@ -78,23 +78,21 @@ def insert_all(session: Session, table: type[Base], rows: Iterable[Mapping[str, 
     connection = session.connection()
     dialect = connection.dialect
     columns = [table.__table__.columns[name] for name in values[0]]
-    bind = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
-    bound = [
-        tuple(
-            process(value) if process else value
-            for process, value in zip(bind, row.values(), strict=True)
-        )
-        for row in values
-    ]
+    bound: list[Iterable[Any]] = []
+    for column in columns:
+        process = column.type.dialect_impl(dialect).bind_processor(dialect)
+        said = [row[column.key] for row in values]
+        bound.append(map(process, said) if process else said)
     into = f"{table.__tablename__} ({', '.join(column.name for column in columns)})"
     if dialect.name != "postgresql":
         slots = ", ".join("?" * len(columns))
-        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({slots})", bound)  # noqa: S608
+        statement = f"INSERT INTO {into} VALUES ({slots})"  # noqa: S608 (of our own names)
+        connection.exec_driver_sql(statement, [*zip(*bound, strict=True)])
         return
     statement = f"COPY {into} FROM STDIN"
     try:
         with connection.connection.cursor().copy(statement) as copy:
-            for row in bound:
+            for row in zip(*bound, strict=True):
                 copy.write_row(row)
     except dialect.loaded_dbapi.Error as error:
         base = dialect.loaded_dbapi.Error

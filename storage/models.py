@@ -218,11 +218,11 @@ class Finding(Base):
     title: Mapped[str]
     text: Mapped[str]
     authors: Mapped[list[Any]]
-    published: Mapped[datetime | None] = mapped_column(index=True)
+    published: Mapped[datetime | None]
     published_offset: Mapped[int | None]  # minutes east of UTC
     published_from: Mapped[str | None] = mapped_column(String(16))
     published_inferred: Mapped[bool]
-    found: Mapped[datetime] = mapped_column(index=True)  # when it was first stored
+    found: Mapped[datetime]  # when it was first stored
     fetched: Mapped[datetime]
     dateline: Mapped[str | None]
     section: Mapped[str | None]
@@ -231,7 +231,7 @@ class Finding(Base):
     caption: Mapped[str | None]
     language: Mapped[str | None] = mapped_column(String(16))
     paid: Mapped[bool]
-    kind: Mapped[str] = mapped_column(String(16), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
     score: Mapped[float]
     borderline: Mapped[bool]
     subjects: Mapped[list[Any]]
