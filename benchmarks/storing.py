@@ -6,6 +6,7 @@ of them. They go into a SQLite and a PostgreSQL that hold N already: one by one,
 transaction of its own, and so many in a transaction; on PostgreSQL also from two processes at once.
 """
 
+import gc
 import json
 import multiprocessing
 import os
@@ -44,7 +45,7 @@ from storage.links import Outcome
 from storage.models import State
 
 CORPUS = Path(__file__).parent / "corpus" / "whole.jsonl"
-BATCHES = (1, 20, 50, 100)
+BATCHES = (1, 20, 100, 200)
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 LIKE = 0.33  # of all, that tell what one of the last RECENT told
 RECENT = 60
@@ -207,6 +208,7 @@ def _work(url: str, seed: int, count: int, batch: int, barrier: Any, told: Any) 
 
     event.listen(engine, "before_cursor_execute", note)
     store(engine, list(islice(_warm(engine, seed), 2)), 1)  # whatever the first calls load
+    gc.freeze()  # a crawl does not hold a thousand findings, for collections to look through
     barrier.wait()
     statements, before = 0, sum(os.times()[:2])
     barrier.wait()

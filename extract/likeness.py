@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property, lru_cache
@@ -83,17 +83,16 @@ def _load() -> _Words:
 
 @dataclass(frozen=True)
 class Wording:
-    """What is compared of an article's words: `minhash` of the runs of words in its `text`, the
-    words of names, and the days; see `Telling`."""
+    """What is compared of an article's words: `minhash` of the runs of words in its text, the words
+    of names, the days, and the stems of other words; see `Telling`."""
 
-    title: str
-    text: str
     minhash: tuple[int, ...]
     names: frozenset[str]
     actors: frozenset[str]
     voices: frozenset[str]
     areas: frozenset[str]
-    days: frozenset[tuple[int, int]]
+    days: frozenset[str]
+    terms: tuple[str, ...]
 
     @cached_property
     def bands(self) -> tuple[str, ...]:
@@ -103,19 +102,15 @@ class Wording:
             for band, row in enumerate(rows)
         )
 
-    @cached_property
-    def terms(self) -> dict[str, float]:
-        usual = _load().usual
-        said = (*words(self.title), *words(self.text))
-        stems = {opinion.stem(word.text) for word in said if len(word.text) > 3}
-        names = {opinion.stem(name) for name in self.names}
-        return {stem: usual.get(stem, 1.0) for stem in stems - names - {"#"}}
-
 
 @lru_cache(256)  # what is new is compared with what is new: the same articles again and again
 def _wording(title: str, text: str) -> Wording:
-    days = frozenset((int(d), int(m)) for d, m in _DATE.findall(text))
-    return Wording(title, text, _minhash(text), **_named(title, text), days=days)
+    named = _named(title, text)
+    said = (*words(title), *words(text))
+    terms = {opinion.stem(word.text) for word in said if len(word.text) > 3}
+    terms -= {"#", *map(opinion.stem, named["names"])}
+    days = frozenset(f"{int(day)}/{int(month)}" for day, month in _DATE.findall(text))
+    return Wording(_minhash(text), **named, days=days, terms=tuple(sorted(terms)))
 
 
 def _minhash(text: str) -> tuple[int, ...]:
@@ -148,9 +143,9 @@ class Telling:
 
     `names` are all words of names (of people, villages, venues, lower case), `actors` those of the
     officials it is about, `voices` those of watchers and candidates, whom many stories of a place
-    share. `regencies`, `provinces` and `districts` are Kemendagri codes, `days` the days (day,
-    month) it names, `terms` the words beside names and what each weighs; `stage` is one of STAGES
-    or 0.
+    share. `regencies`, `provinces` and `districts` are Kemendagri codes, `days` the days
+    it names ("7/10", the month last), `terms` the stems of the words beside names; `stage` is one
+    of STAGES or 0.
     """
 
     wording: Wording
@@ -177,11 +172,11 @@ class Telling:
         return self.wording.areas
 
     @property
-    def days(self) -> frozenset[tuple[int, int]]:
+    def days(self) -> frozenset[str]:
         return self.wording.days
 
     @property
-    def terms(self) -> dict[str, float]:
+    def terms(self) -> tuple[str, ...]:
         return self.wording.terms
 
 
@@ -400,6 +395,10 @@ def _different_actors(one: Telling, other: Telling) -> bool:
 
 def _terms(one: Telling, other: Telling) -> float:
     """The cosine of what both say beside names."""
-    shared = sum(one.terms[term] ** 2 for term in one.terms.keys() & other.terms.keys())
-    lengths = [sum(weight**2 for weight in telling.terms.values()) for telling in (one, other)]
-    return shared / sqrt(lengths[0] * lengths[1]) if shared else 0.0
+    shared = _squares({*one.terms}.intersection(other.terms))
+    return shared / sqrt(_squares(one.terms) * _squares(other.terms)) if shared else 0.0
+
+
+def _squares(terms: Iterable[str]) -> float:
+    usual = _load().usual
+    return sum(usual.get(term, 1.0) ** 2 for term in terms)

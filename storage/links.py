@@ -83,15 +83,20 @@ def insert_all(session: Session, table: type[Base], rows: Iterable[Mapping[str, 
         process = column.type.dialect_impl(dialect).bind_processor(dialect)
         said = [row[column.key] for row in values]
         bound.append(map(process, said) if process else said)
-    into = f"{table.__tablename__} ({', '.join(column.name for column in columns)})"
+    names = ", ".join(column.name for column in columns)
+    into = f"{table.__tablename__} ({names})"
     if dialect.name != "postgresql":
         slots = ", ".join("?" * len(columns))
         statement = f"INSERT INTO {into} VALUES ({slots})"  # noqa: S608 (of our own names)
         connection.exec_driver_sql(statement, [*zip(*bound, strict=True)])
         return
-    statement = f"COPY {into} FROM STDIN"
+    statement = f"COPY {into} FROM STDIN (FORMAT BINARY)"
     try:
-        with connection.connection.cursor().copy(statement) as copy:
+        cursor = connection.connection.cursor()
+        cursor.execute(f"SELECT {names} FROM {table.__tablename__} LIMIT 0")  # noqa: S608
+        types = [type_code for _, type_code, *_ in cursor.description]
+        with cursor.copy(statement) as copy:
+            copy.set_types(types)
             for row in zip(*bound, strict=True):
                 copy.write_row(row)
     except dialect.loaded_dbapi.Error as error:

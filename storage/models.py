@@ -454,16 +454,15 @@ class Mark(Base):
 
 
 class Wording(Base):
-    """What findings are compared by, read once: the numbers of `minhash`, four bytes each, words of
-    names and days; see `extract.likeness`. Findings stored before there was this table, or whose
-    wording changed since, have none: theirs is read from their text."""
+    """What findings are compared by, read once; see `extract.likeness`. Findings stored before
+    there was this table, or whose wording changed since, have none: theirs is read from their
+    text."""
 
     __tablename__ = "wordings"
 
     finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"), primary_key=True)
-    minhash: Mapped[bytes] = mapped_column(LargeBinary)
-    names: Mapped[list[Any]]  # all, then actors', voices' and areas'
-    days: Mapped[list[Any]]  # [day, month]
+    minhash: Mapped[bytes] = mapped_column(LargeBinary)  # its numbers, four bytes each
+    words: Mapped[str]  # a line each of names (all, actors', voices', areas'), days, terms
 
 
 class Channel(Base):

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from struct import Struct
-from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select, text, update
 from sqlalchemy.orm import Session
@@ -25,7 +24,8 @@ from storage.links import insert_all, next_ids
 NEWEST = 16  # findings read by one mark
 COMPARED = 12  # findings, those that share most marks
 LOCK = 0x73746F727921  # "story!"
-UNREAD = Wording("", "", (), *[frozenset[Any]()] * 5)  # told too long before to be compared
+NONE = frozenset[str]()
+UNREAD = Wording((), NONE, NONE, NONE, NONE, NONE, ())  # told too long before to be compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,19 +264,14 @@ def _newest(session: Session, marks: Set[str]) -> dict[str, list[int]]:
 def wordings(session: Session, ids: Sequence[int]) -> dict[int, Wording]:
     """What findings are compared by: as it was stored, or else read from their text."""
     finding, stored = models.Finding, models.Wording
-    query = (
-        select(
-            finding.id,
-            finding.title,
-            func.substr(finding.text, 1, likeness.READ),
-            stored.minhash,
-            stored.names,
-            stored.days,
-        )
-        .outerjoin(stored, stored.finding_id == finding.id)
-        .where(finding.id.in_(ids))
-    )
-    return {id_: _restored(*said) for id_, *said in session.execute(query)}
+    query = select(stored.finding_id, stored.minhash, stored.words)
+    rows = session.execute(query.where(stored.finding_id.in_(ids)))
+    found = {id_: _restored(minhash, words) for id_, minhash, words in rows}
+    if missing := {*ids} - found.keys():
+        texts = select(finding.id, finding.title, finding.text).where(finding.id.in_(missing))
+        for id_, title, body in session.execute(texts):
+            found[id_] = likeness.prepare(Article("", title, body))
+    return found
 
 
 def _places(session: Session, ids: Sequence[int]) -> defaultdict[int, list[Place]]:
@@ -293,22 +288,14 @@ _MINHASH = Struct(f"<{likeness.PERMUTATIONS}I")
 
 
 def _stored(wording: Wording) -> dict[str, object]:
-    names = wording.names, wording.actors, wording.voices, wording.areas
-    return {
-        "minhash": _MINHASH.pack(*wording.minhash),
-        "names": [*map(sorted, names)],
-        "days": sorted(wording.days),
-    }
+    of = wording.names, wording.actors, wording.voices, wording.areas, wording.days, wording.terms
+    return {"minhash": _MINHASH.pack(*wording.minhash), "words": "\n".join(map(" ".join, of))}
 
 
-def _restored(
-    title: str, body: str, minhash: bytes | None, names: list[Any], days: list[Any]
-) -> Wording:
-    if not minhash:
-        return likeness.prepare(Article("", title, body))
-    all_, actors, voices, areas = map(frozenset, names)
-    named = frozenset(map(tuple, days))
-    return Wording(title, body, _MINHASH.unpack(minhash), all_, actors, voices, areas, named)
+def _restored(minhash: bytes, words: str) -> Wording:
+    *sets, terms = map(str.split, words.split("\n"))
+    names, actors, voices, areas, days = map(frozenset, sets)
+    return Wording(_MINHASH.unpack(minhash), names, actors, voices, areas, days, tuple(terms))
 
 
 def forget(session: Session, finding_id: int) -> None:
