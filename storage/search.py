@@ -7,6 +7,7 @@ GIN index beside the words, which it stems (see docs/findings.md).
 """
 
 import re
+import string
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,10 @@ from storage.stories import local_time
 
 COUNTED = 1_000  # findings that a page counts; of more it says so
 IDS = 30  # bits of a row id in the full-text index that are the finding's id
+# FTS5 has an index of what words begin with, of 2, 4 and 6 letters; that begins with 3 or 5 which
+# begins with one more of these
+BETWEEN = (3, 5)
+LETTERS = string.digits + string.ascii_lowercase + "ßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿ"
 LEVELS = 20  # of the score, that have a facet each
 SHOWN = 240  # characters of a text that a row shows
 LEAD_IN = 60  # of these, before the first word looked for
@@ -415,7 +420,7 @@ def _written(node: Node) -> tuple[int, str]:
     stack. There, NOT stands between two sides and binds first."""
     match node:
         case Words(said, prefix):
-            return 0, f'{{title text}}:"{" ".join(said)}"{"*" if prefix else ""}'
+            return 0, f"{{title text}}:{_phrase(said, prefix)}"
         case Not(part):
             return 0, f"({_any_of([_ALL])} NOT {_written(part)[1]})"
         case Either(parts):
@@ -427,6 +432,14 @@ def _written(node: Node) -> tuple[int, str]:
             (depth, first), *rest = sorted(wanted, reverse=True) or [(0, _any_of([_ALL]))]
             sure = "".join(f" NOT {text}" for text in unwanted)
             return depth + 1, f"({' AND '.join([first + sure, *(text for _, text in rest)])})"
+
+
+def _phrase(said: Sequence[str], prefix: bool) -> str:
+    words = " ".join(said)
+    if prefix and len(said[-1]) in BETWEEN:
+        longer = " OR ".join(f'"{words}{letter}"*' for letter in LETTERS)
+        return f'("{words}" OR {longer})'
+    return f'"{words}"{"*" if prefix else ""}'
 
 
 def _on_postgresql(search: Search, before: int | None) -> Select[int]:

@@ -31,7 +31,24 @@ POSTGRESQL = (
     # it is compressed already
     "ALTER TABLE snapshots ALTER COLUMN html SET STORAGE EXTERNAL",
 )
+
+
+def index(prefixes: str) -> tuple[str, ...]:
+    """The full-text index of SQLite with an index of the words' beginnings of so many letters."""
+    return (
+        "DROP TABLE findings_words",
+        f"""CREATE VIRTUAL TABLE findings_words USING fts5(
+            title, text, facets,
+            content='', tokenize='unicode61 remove_diacritics 0', prefix='{prefixes}'
+        )""",
+        """INSERT INTO findings_words(rowid, title, text, facets)
+            SELECT (told << 30) + id, title, text, facets FROM findings ORDER BY told, id""",
+    )
+
+
 SQLITE = (
+    # three of them do for what five did, see `storage.search`: a third of what indexing takes
+    *index("2 4 6"),
     # its parts are put together a quarter as often: a fourth of what indexing takes
     "INSERT INTO findings_words(findings_words, rank) VALUES ('automerge', 16)",
     "INSERT INTO findings_words(findings_words, rank) VALUES ('crisismerge', 32)",
@@ -83,8 +100,8 @@ def downgrade() -> None:
         op.execute("ALTER TABLE findings ALTER COLUMN words SET STATISTICS 1000")
         op.execute("CREATE INDEX findings_words ON findings USING gin (words, facets)")
     else:
-        op.execute("INSERT INTO findings_words(findings_words, rank) VALUES ('automerge', 4)")
-        op.execute("INSERT INTO findings_words(findings_words, rank) VALUES ('crisismerge', 16)")
+        for statement in index("2 3 4 5 6"):
+            op.get_bind().exec_driver_sql(statement)
         op.execute("DROP TRIGGER tallies_added")
         op.get_bind().exec_driver_sql(
             """CREATE TRIGGER tallies_added AFTER INSERT ON findings BEGIN
