@@ -9,8 +9,9 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.leases import LAST
-from storage.links import MAX_URL, upsert
+from storage.links import MAX_URL
 from storage.models import Crawl, Finding, Lease, Link, Source, State, Validator
+from storage.writing import upsert
 
 LEASE = "crawl "  # with the outlet's name: the lease of the process that crawls it
 

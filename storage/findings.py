@@ -14,8 +14,8 @@ from extract.copies import fingerprint
 from extract.likeness import Wording
 from extract.snapshot import Snapshot
 from storage import models, outbox, search, stories
-from storage.links import insert_all, next_ids
 from storage.search import Search
+from storage.writing import insert_all, next_ids
 
 BATCH = 200  # findings read or written at once
 

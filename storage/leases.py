@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, case, delete, or_, select, true, update
 from sqlalchemy.orm import Session
 
-from storage.links import upsert
 from storage.models import Lease
+from storage.writing import upsert
 
 LAST = "last "  # so begins the name of a holder who gives way to others
 WANTED = timedelta(seconds=5)  # so long it counts that somebody wants a lease

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, delete, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from storage.links import upsert
 from storage.models import Channel, Crawl, Delivery, Finding, Owed
 from storage.models import Rule as Row
 from storage.rules import FEED_ONLY, Rule, Stored, active, due, is_quiet, last_digest, matches
+from storage.writing import upsert
 
 STAGES = ("told", "allegation", "examination", "sanction")  # of a story, in order
 

@@ -19,7 +19,7 @@ from extract import likeness
 from extract.article import Article, Place, Verdict
 from extract.likeness import Telling, Wording
 from storage import models
-from storage.links import insert_all, next_ids
+from storage.writing import insert_all, next_ids
 
 NEWEST = 16  # findings read by one mark
 COMPARED = 12  # findings, those that share most marks
