@@ -12,7 +12,7 @@ from crawler.examine import ExaminationError
 from crawler.sources import Source, SourceError
 from crawler.sources.reader import Listing
 from crawler.web.errors import UnreachableError, WaitError, in_words
-from crawler.web.listing import fetch_listing, validators_of
+from crawler.web.listing import Validators, fetch_listing, validators_of
 from extract.link import Link
 from storage import crawls
 from storage.models import SeenIn, State
@@ -48,7 +48,7 @@ class Reading:
             if completed
             else min(self.max_pages, spider.crawl.shared.settings.first_crawl_days)
         )
-        self.validators: dict[str, tuple[str | None, str | None]] = {}
+        self.validators: dict[str, Validators] = {}
         self.listed = 0
         """Links offered so far."""
         self.own = 0
@@ -64,7 +64,9 @@ class Reading:
         assert engine
         if not conditional:
             return await fetch_listing(engine, url)
-        known = await crawl.look_up(crawls.validator, self._as_read(url))
+        known: Validators = (None, None)
+        if not self._spider.asks_anew:
+            known = await crawl.look_up(crawls.validator, self._as_read(url))
         response = await fetch_listing(engine, url, known)
         if response is not None:
             self.validators[self._as_read(url)] = validators_of(response)

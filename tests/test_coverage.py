@@ -224,6 +224,31 @@ def test_first_pages_are_asked_conditionally_by_each_source_for_itself(
     assert by_index == [304, 200], "what the archive has read the index has yet to read"
 
 
+def test_a_server_that_never_says_that_anything_changed_is_asked_anew_once_a_week(
+    pantau: Pantau, site: Site
+) -> None:
+    fillers, findings = fill(site, 1, 1)
+    shown = [*fillers]
+
+    def feed(handler: BaseHTTPRequestHandler) -> Answer:
+        if handler.headers["If-None-Match"]:
+            return Answer("", 304)
+        return Answer(listed(site, *shown), headers={"ETag": '"always"'})
+
+    site.pages["/feed"] = feed
+    pantau.outlet("kabar", site.url, '[{feed = "/feed"}]')
+    pantau.crawl("kabar")
+    shown += findings
+    assert pantau.crawl("kabar")["kabar"]["links"] == 0
+    engine = open_database(f"sqlite:///{pantau.home / 'pantau.db'}")
+    with Session(engine) as session, session.begin():
+        session.execute(update(Crawl).values(started=NOW - timedelta(days=8)))
+    engine.dispose()
+    assert pantau.crawl("kabar")["kabar"]["findings"] == 1
+    pantau.crawl("kabar")
+    assert [a.status for a in site.log if a.path == "/feed"] == [200, 304, 200, 304]
+
+
 def test_an_answer_of_304_that_was_not_asked_for_is_no_success(pantau: Pantau, site: Site) -> None:
     site.pages["/feed"] = Answer("", 304)
     feed = '[{feed = "/feed", window = "/feed?m={year}{month}"}]'
