@@ -115,6 +115,9 @@ def _set_up_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
     cursor.close()
 
 
+PASSING = sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL
+
+
 def _set_wal(cursor: sqlite3.Cursor) -> None:
     """Have readers and a writer not wait for each other. SQLite may refuse that at once, in spite
     of the timeout, while another process does the same to a fresh file."""
@@ -123,8 +126,8 @@ def _set_wal(cursor: sqlite3.Cursor) -> None:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
             return
-        except sqlite3.OperationalError:
-            if monotonic() > until:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in PASSING or monotonic() > until:
                 raise
             sleep(0.05)
 

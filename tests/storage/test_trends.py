@@ -119,7 +119,7 @@ def test_what_changes_is_counted_as_it_is_then(
     with writing() as session:
         reviews.review(session, ids[0], None, Change(relevant=True), NOW)
         session.execute(delete(models.FindingPlace).where(models.FindingPlace.finding_id == ids[3]))
-        for table in ("snapshots", "revisions", "marks"):
+        for table in ("snapshots", "revisions", "marks", "wordings"):
             session.execute(text(f"DELETE FROM {table}"))  # noqa: S608
         session.execute(delete(models.Finding).where(models.Finding.id == ids[3]))
     agrees()
