@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property, lru_cache
+from itertools import islice
 from math import sqrt
 from operator import eq
 
@@ -325,9 +326,10 @@ def _events(telling: Telling, weeks: Sequence[int], seasons: Sequence[int]) -> I
         yield from (f"w:{place}:{week + n}" for n in weeks)
     actors, voices = sorted(telling.actors), sorted(telling.voices - telling.actors)
     others = sorted(telling.names - telling.areas - telling.actors - telling.voices)
+    names = dict.fromkeys(name[:40] for name in (*actors, *others, *voices))  # each mark once
     for province in sorted(telling.provinces)[:1]:
-        for name in [*actors, *others, *voices][:MOST_NAMES]:
-            yield from (f"n:{province}:{season + n}:{name[:40]}" for n in seasons)
+        for name in islice(names, MOST_NAMES):
+            yield from (f"n:{province}:{season + n}:{name}" for n in seasons)
 
 
 def _likeness(one: Telling, other: Telling) -> float:

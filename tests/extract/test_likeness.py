@@ -101,8 +101,12 @@ def test_a_story_does_not_drift() -> None:
 
 def test_a_hostile_text_costs_little_and_marks_are_short() -> None:
     began = datetime.now(UTC)
-    for text in ("", "A" * 10**5, "Camat " + "Abc " * 10**5, "Aa-" * 10**5, "di " * 10**5):
+    glued = "Ab" + "c" * 45
+    alike = f"{CASE} Bersama {glued}d Budi hadir pula {glued}e Sari."
+    for text in ("", alike, "A" * 10**5, "Camat " + "Abc " * 10**5, "Aa-" * 10**5, "di " * 10**5):
         telling = tell(text)
+        marks = likeness.marks(telling)
+        assert len({*marks}) == len(marks), "the database takes each once"
         assert all(len(mark) <= 64 for mark in likeness.sought(telling))
         assert len(likeness.sought(telling)) <= likeness.BANDS + 3 * 10
         assert likeness.alike(telling, telling) in (True, False)
