@@ -475,10 +475,13 @@ def _key(text: str) -> str:
 
 def _is_less(element: HtmlElement, length: float) -> bool:
     """Whether `_length(element)` is less, which is mostly seen without walking through it."""
-    text = element.text_content()
-    if len(text) < length:
+    if len(element.text_content()) < length:
         return True
-    return len("".join(text.split())) < length and _length(element) < length
+    for text in element.itertext():
+        length -= len(text.strip())
+        if length <= 0:
+            return False
+    return length > 0
 
 
 def _length(element: HtmlElement) -> int:

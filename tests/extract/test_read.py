@@ -658,6 +658,7 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield "cells", HEAD + b"<table><tr>" + b"<td>kata kata" * 45_000 + BODY
     yield "deep boxes", HEAD + b"<div class=tag>" * 1_900 + b"<p class=caption>x <b>y</b>" * 900
     yield "dates", HEAD + b"<p class=share>" + b"1 Mei 202 " * 400_000 + BODY
+    yield "furniture", HEAD + b"<div class=related>" * 200 + b"di " * 1_000_000
     yield "hidden", HEAD + b"<div hidden>" * 240 + b"<p class=iklan>x</p>" * 30_000
     yield (
         "json",
