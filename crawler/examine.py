@@ -135,7 +135,8 @@ def _set_up(lexicon: Lexicon | None) -> None:
         ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
     if crawl := multiprocessing.parent_process():
         # of one that is no fork the parent is the fork server, which lives as long as this does;
-        # but the crawl's death closes a pipe, and SIGIO, which nobody handles, ends a process
+        # but the crawl's death closes a pipe, and SIGIO, which nobody handles, ends a process (on
+        # Linux; elsewhere it is ignored)
         with suppress(OSError):
             fcntl.fcntl(crawl.sentinel, fcntl.F_SETOWN, os.getpid())
             flags = fcntl.fcntl(crawl.sentinel, fcntl.F_GETFL)

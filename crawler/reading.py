@@ -65,7 +65,7 @@ class Reading:
         if not conditional:
             return await fetch_listing(engine, url)
         known: Validators = (None, None)
-        if not self._spider.asks_anew:
+        if not (self._spider.asks_anew and self._seen_in & SeenIn.DAILY):
             known = await crawl.look_up(crawls.validator, self._as_read(url))
         response = await fetch_listing(engine, url, known)
         if response is not None:

@@ -82,8 +82,8 @@ class OutletSpider(scrapy.Spider):
         self._is_over = False
         self._stand_in: Source | None = None
         self.asks_anew = False
-        """Whether listings are asked for though nothing may have changed: once a week, as a server
-        may say so forever."""
+        """Whether the daily sources' listings are asked for though nothing may have changed: when
+        the spare ones are, as a server may say so forever."""
         self._asked: set[str] = set()
         self._unanswered: set[str] = set()
         self.run = run or f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
@@ -106,10 +106,10 @@ class OutletSpider(scrapy.Spider):
             async for request in self.journey.requests():
                 yield request
             return
-        self.asks_anew = await self.crawl.is_check_due()
+        self.asks_anew = self.check or await self.crawl.is_check_due()
         async for request in self._read_daily():
             yield request
-        if (self.check or self.asks_anew) and not self._is_over:
+        if self.asks_anew and not self._is_over:
             async for request in self._check():
                 yield request
 

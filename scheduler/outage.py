@@ -7,13 +7,21 @@ from contextlib import contextmanager
 from threading import Lock
 
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from storage.errors import DatabaseError, RedisUnavailableError
 
 logger = logging.getLogger(__name__)
 
-AWAY = (DatabaseError, RedisUnavailableError, RedisError, SQLAlchemyError)
+AWAY = (
+    DatabaseError,
+    RedisUnavailableError,
+    RedisError,
+    OperationalError,
+    InterfaceError,
+    PoolTimeoutError,
+)
 
 
 class Outage:
@@ -34,6 +42,8 @@ class Outage:
                 if self._since is None:
                     self._since = time.monotonic()
                     logger.warning("%s is away, waiting for it: %s", self._what, in_words(problem))
+        except SQLAlchemyError:
+            logger.exception("an error of ours, not of %s; trying again", self._what)
         else:
             with self._changing:
                 if self._since is not None:
