@@ -143,6 +143,8 @@ def _without_triggers(connection: Connection, server: bool) -> list[str]:
     if server:
         for setting in ("session_replication_role = replica", "maintenance_work_mem = '1GB'"):
             connection.execute(text(f"SET LOCAL {setting}"))
+        # but the one that reads the words
+        connection.execute(text("ALTER TABLE findings ENABLE ALWAYS TRIGGER words"))
         connection.execute(text("DROP INDEX findings_words"))
         return [
             "CREATE INDEX findings_words ON findings USING gin (words, facets)",
@@ -261,6 +263,8 @@ VIEWS: dict[str, Asked] = {
     "netral*": Asked(q="netral*"),
     "netr*": Asked(q="netr*"),
     "ka*, two letters": Asked(q="ka*"),
+    "kam*, three": Asked(q="kam*"),
+    "camat*, five": Asked(q="camat*"),
     "boolean": Asked(q="(camat OR kades) AND netralitas NOT kampanye"),
     "NOT": Asked(q="NOT netralitas"),
     "phrase": Asked(q='"netralitas asn"'),
