@@ -30,7 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     longest = (
         "test_machines", "test_wordpress", "test_backfill", "test_coverage", "test_outlets",
         "test_browser", "test_crawl", "test_crawls", "test_month", "test_watch", "test_warc",
-        "test_kill", "test_sources", "test_workers", "test_api", "test_schedule", "test_judge",
+        "test_kill", "test_sources", "test_workers", "test_api", "test_schedule", "test_cli",
+        "test_judge",
     )  # fmt: skip
     place = {name: number for number, name in enumerate(longest)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
