@@ -110,7 +110,7 @@ def _set_up_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
     cursor.execute("PRAGMA foreign_keys = ON")
     # findings are stored a hundred at a time: with what it has by default SQLite would write what
     # it changes before the commit, and copy it to its place after nearly each
-    cursor.execute("PRAGMA cache_size = -8000")  # KiB
+    cursor.execute("PRAGMA cache_size = -4000")  # KiB
     cursor.execute("PRAGMA wal_autocheckpoint = 4000")  # pages of 4 KiB
     cursor.close()
 
