@@ -189,12 +189,12 @@ class OutletCrawl:
     def _is_ours(self) -> bool:
         return _uptime() < self._ours_until
 
-    def is_excused(self, problem: BaseException) -> bool:
-        """Whether what befell is no failure of the crawl: a slice for which the database or Redis
-        was away is cut, and gone on with when they are back."""
-        is_excused = self.sliced and isinstance(problem, AWAY)
-        self.is_cut |= is_excused
-        return is_excused
+    def excuses(self, problem: BaseException) -> bool:
+        """Cut a slice for which the database or Redis is away, to be gone on with when they are
+        back; whether `problem` is that, and no failure of the crawl."""
+        is_away = self.sliced and isinstance(problem, AWAY)
+        self.is_cut |= is_away
+        return is_away
 
     async def ask_again(self) -> None:
         """Have the outlet again, unless somebody has taken it, after this process or the database
@@ -219,7 +219,7 @@ class OutletCrawl:
         try:
             await self._flush_at_last()
         except SQLAlchemyError as problem:  # what is not stored stays pending
-            if not self.is_excused(problem):
+            if not self.excuses(problem):
                 self.failed(f"the database: {in_words(problem)}")
         if self.sliced and not self.may_ask():  # it may still be had, if nobody has taken it
             self._is_lost = not await self._lease()

@@ -26,7 +26,7 @@ class Keep:
             try:
                 await crawl.end()
             except AWAY as problem:
-                if not crawl.is_excused(problem):
+                if not crawl.excuses(problem):
                     raise
 
     def _crawl(self) -> OutletCrawl | None:
@@ -34,5 +34,5 @@ class Keep:
 
     def _failed(self, failure: Failure) -> None:
         crawl = self._crawl()
-        if crawl and failure.value and not crawl.is_excused(failure.value):
+        if crawl and failure.value and not crawl.excuses(failure.value):
             crawl.failed(f"an error of ours, see pantau.log: {in_words(failure.value)}")

@@ -136,7 +136,7 @@ async def read_source(
     except (UnreachableError, WaitError):
         raise
     except Exception as problem:
-        if crawl.is_excused(problem):
+        if crawl.excuses(problem):
             raise
         logger.exception("%s of %s", source.name, spider.name)
         error = in_words(problem)

@@ -97,7 +97,7 @@ class OutletSpider(scrapy.Spider):
                 yield request
         except AWAY as problem:
             self._is_over = True
-            if not self.crawl.is_excused(problem):
+            if not self.crawl.excuses(problem):
                 raise
 
     async def _all(self) -> AsyncIterator[scrapy.Request]:

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from redis.exceptions import RedisError
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from storage import findings, links
+from storage import database, findings, links
 from storage.findings import Arrival
 from storage.links import Outcome
 from storage.models import storable
 
 # the database or Redis, for a while
-AWAY = (OperationalError, InterfaceError, PoolTimeoutError, RedisError)
+AWAY = (*database.AWAY, RedisError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,14 @@ from contextlib import contextmanager
 from threading import Lock
 
 from redis.exceptions import RedisError
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import SQLAlchemyError
 
+from storage import database
 from storage.errors import DatabaseError, RedisUnavailableError
 
 logger = logging.getLogger(__name__)
 
-AWAY = (
-    DatabaseError,
-    RedisUnavailableError,
-    RedisError,
-    OperationalError,
-    InterfaceError,
-    PoolTimeoutError,
-)
+AWAY = (*database.AWAY, DatabaseError, RedisError, RedisUnavailableError)
 
 
 class Outage:

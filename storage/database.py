@@ -6,14 +6,23 @@ from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.errors import DatabaseError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+AWAY = (OperationalError, InterfaceError, PoolTimeoutError)  # says SQLAlchemy of a database
 BUSY_SECONDS = 60
+PASSING = sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL
 # a network that swallows packets is an error within half a minute, not a wait for ever; in seconds,
 # but for the last
 PATIENCE = {
@@ -113,9 +122,6 @@ def _set_up_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
     cursor.execute("PRAGMA cache_size = -4000")  # KiB
     cursor.execute("PRAGMA wal_autocheckpoint = 4000")  # pages of 4 KiB
     cursor.close()
-
-
-PASSING = sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL
 
 
 def _set_wal(cursor: sqlite3.Cursor) -> None:

@@ -31,7 +31,7 @@ def is_running(pid: str) -> bool:
     return False
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+@pytest.mark.skipif(sys.platform != "linux", reason="an examiner ends with its crawl on Linux only")
 def test_a_copy_has_a_limit_of_memory_and_ends_with_its_crawl() -> None:
     with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True) as it:
         assert it.stdout

@@ -244,7 +244,7 @@ class OutletBackfill:
         except (OutletBusyError, UnreachableError, WaitError) as problem:
             crawl.failed(str(problem))
         except Exception as problem:
-            if crawl.is_excused(problem):
+            if crawl.excuses(problem):
                 return
             logger.exception("the past of %s", self.spider.name)
             crawl.failed(in_words(problem))
@@ -328,7 +328,7 @@ class OutletBackfill:
             if not _is_archive(source):  # an archive may know an outlet that is gone
                 self._unreachable = str(problem)
         except Exception as problem:
-            if self.spider.crawl.is_excused(problem):
+            if self.spider.crawl.excuses(problem):
                 raise
             logger.exception("%s of %s", part.source, self.spider.name)
             await self._end(part, in_words(problem))
