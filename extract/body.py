@@ -1,6 +1,5 @@
 """Where an article stands among the blocks of its page, and what stands around it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
@@ -9,11 +8,11 @@ from lxml.html import HtmlElement
 
 from extract.captions import Caption, captions
 from extract.clean import HEADINGS, Block, article_blocks, blocks
+from extract.copies import fold
 from extract.dates import is_imprint
 
 _LONGEST_NOTE = 120  # characters of a date or byline
 _SHORTEST_TEXT = 60  # characters of a paragraph
-_NO_LETTERS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +94,11 @@ def with_heading_above(body: Body) -> Body:
 
 def _headline(everything: Sequence[Block], title: str) -> int | None:
     """Where the headline stands among the page's blocks."""
-    wanted = _fold(title)
+    wanted = fold(title)
     places = [
         place
         for place, block in enumerate(everything)
-        if block.element.tag != "html" and _fold(block.text) == wanted
+        if block.element.tag != "html" and fold(block.text) == wanted
     ]
     tagged = [place for place in places if everything[place].element.tag in ("h1", "h2", "h3")]
     return next(iter(tagged + places), None)
@@ -143,8 +142,3 @@ def _is_note(block: Block) -> bool:
     """Whether a block is a date, a name or a label rather than a sentence of the text."""
     line = block.text
     return len(line) <= _LONGEST_NOTE and not (line.endswith(".") and line.count(" ") > 7)
-
-
-def _fold(text: str) -> str:
-    """Letters and digits only, to compare what is printed differently."""
-    return _NO_LETTERS.sub("", text.casefold())

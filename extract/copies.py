@@ -13,7 +13,12 @@ def fingerprint(text: str) -> str | None:
 
     It is of the longest paragraphs but the first: datelines, bylines and what a site adds at the
     end differ from copy to copy. Spaces, punctuation and case do not count."""
-    lines = [_OTHER.sub("", line.casefold()) for line in text.splitlines()[1:]]
+    lines = [fold(line) for line in text.splitlines()[1:]]
     longest = sorted(sorted(lines, key=len, reverse=True)[:LONGEST])
     whole = "\n".join(longest)
     return hashlib.sha256(whole.encode()).hexdigest() if len(whole) >= LEAST else None
+
+
+def fold(text: str) -> str:
+    """Letters and digits only, to compare what is printed differently."""
+    return _OTHER.sub("", text.casefold())

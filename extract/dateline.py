@@ -3,6 +3,7 @@
 import re
 
 from extract.clean import BOILERPLATE
+from extract.copies import fold
 from extract.dates import VISIBLE
 from extract.places import load
 
@@ -31,7 +32,7 @@ def read_dateline(lines: list[str], outlet: str, host: str) -> str | None:
     """
     initials = "".join(word[0] for word in outlet.split()) if outlet.count(" ") else ""
     names = (outlet, initials, host.removeprefix("www."), *host.split("."))
-    own = {*map(_fold, names)} - {""}
+    own = {*map(fold, names)} - {""}
     for line in lines:
         prefix, alone = _prefix(line)
         if prefix is None:
@@ -83,7 +84,7 @@ def _undashed(line: str, own: set[str]) -> str | None:
 
 
 def _is_outlet(part: str, own: set[str]) -> bool:
-    folded = _fold(part)
+    folded = fold(part)
     return (
         folded in own
         or part.casefold() in _AGENCIES
@@ -105,7 +106,3 @@ def _could_be_town(text: str) -> bool:
     if text.casefold() in _NOT_TOWNS or words[0].casefold().rstrip(".") in _NOT_TOWNS:
         return False
     return len(words) <= (3 if text.isupper() else 2)
-
-
-def _fold(text: str) -> str:
-    return "".join(c for c in text.casefold() if c.isalnum())

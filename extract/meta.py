@@ -12,6 +12,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from lxml.html import HtmlElement
 
 from extract.clean import BOILERPLATE, BYLINE, compiled, is_boilerplate, short_text
+from extract.copies import fold
 from extract.dates import VISIBLE
 from extract.names import Names
 
@@ -37,7 +38,6 @@ _NOBODY = compiled(BOILERPLATE["nobody"])
 _PAID_BRACKETS = compiled(BOILERPLATE["paid_brackets"])
 _PAID_LABELS = compiled(BOILERPLATE["paid_labels"])
 _SEPARATOR = re.compile(r"\s+[|–—•·»«›~-]+\s+|\s*[|»]\s*|\s+:\s+|:\s+")
-_NO_LETTERS = re.compile(r"[\W_]+")
 _OFFICES = frozenset(BOILERPLATE["offices"])
 _PUBLISHED = re.findall(  # meta names, the surest first
     r"\S+",
@@ -198,10 +198,10 @@ def headline(meta: Meta, root: HtmlElement, names: Names, url: str, outlet: str)
     each other; the wording that most of them share wins, a heading before the others.
     """
     sites = _site_names(meta, url, outlet)
-    known = _fold(f"{outlet} {meta.site} {urlsplit(url).hostname}")
+    known = fold(f"{outlet} {meta.site} {urlsplit(url).hostname}")
 
     def is_site(text: str) -> bool:
-        return all(_fold(word) in known or word.lower() in _OFFICES for word in text.split())
+        return all(fold(word) in known or word.lower() in _OFFICES for word in text.split())
 
     marked = names.find(lambda called: called.prop == "headline")
     headings = [
@@ -220,13 +220,13 @@ def headline(meta: Meta, root: HtmlElement, names: Names, url: str, outlet: str)
         if isinstance(text, str) and text.strip()
     ]
     said = [_without_site(text, sites, headings) for text in said]
-    said = [text for text in said if _fold(text) not in sites and not is_site(text)]
-    witnesses = [_fold(text) for text in said]
+    said = [text for text in said if fold(text) not in sites and not is_site(text)]
+    witnesses = [fold(text) for text in said]
     slug = _slug_words(url)
     best, most = "", 0.0
     first_h1 = len(root.findall(".//h1")) == 1
     for place, text in enumerate([*headings, *said]):
-        folded = _fold(text)
+        folded = fold(text)
         if not folded or folded in sites:
             continue
         votes = float(sum(_agree(folded, other) for other in witnesses))
@@ -283,7 +283,7 @@ def _without_site(title: str, names: set[str], headings: list[str]) -> str:
 
 
 def _is_name(text: str, names: set[str]) -> bool:
-    folded = _fold(text)
+    folded = fold(text)
     return folded in names or any(len(n) > 4 and folded.startswith(n) for n in names)
 
 
@@ -297,7 +297,7 @@ def _site_names(meta: Meta, url: str, outlet: str) -> set[str]:
         host.split(".")[0],
         meta.tags.get("application-name", ""),
     ]
-    return {folded for text in said if (folded := _fold(text))}
+    return {folded for text in said if (folded := fold(text))}
 
 
 _SITE_ENDING = re.compile(r"\.(?:com|co|id|net|news|org|info|tv|online)(?:\.id)?$", re.IGNORECASE)
@@ -443,9 +443,9 @@ _SECTION = re.compile(r"kanal|rubrik|categor|kategori|cat-links|article-tag|\?ca
 
 def _heading(root: HtmlElement, title: str) -> HtmlElement | None:
     """The heading that prints the title, or else the first of the highest rank."""
-    wanted = _fold(title)
+    wanted = fold(title)
     headings = islice(root.iter("h1", "h2", "h3"), 60)
-    same = (h for h in headings if _fold(short_text(h)) == wanted)
+    same = (h for h in headings if fold(short_text(h)) == wanted)
     return next(same, root.find(".//h1"))
 
 
@@ -458,7 +458,7 @@ def is_signature(line: str, people: tuple[str, ...], meta: Meta, url: str, outle
     rest = line.casefold()
     for name in (*people, *_editors(meta), outlet, meta.site):
         rest = rest.replace(name.casefold(), " ") if name else rest
-    host = _fold(urlsplit(url).hostname or "")
+    host = fold(urlsplit(url).hostname or "")
     return rest != line.casefold() and all(
         len(word) < 3 or word in host for word in re.findall(r"\w+", rest)
     )
@@ -472,10 +472,10 @@ def section(meta: Meta, filed: list[str], url: str, outlet: str) -> str | None:
         if isinstance(first, str) and first.strip():
             return _clean(first)
     names = _site_names(meta, url, outlet) | _HOME | {""}
-    desk = _fold((urlsplit(url).hostname or "").split(".")[0])  # regional.…: not the site's name
-    if desk not in _fold(outlet + meta.site):
+    desk = fold((urlsplit(url).hostname or "").split(".")[0])  # regional.…: not the site's name
+    if desk not in fold(outlet + meta.site):
         names.discard(desk)
-    trail = [c for c in (*meta.breadcrumb, *filed) if _fold(c) not in names]
+    trail = [c for c in (*meta.breadcrumb, *filed) if fold(c) not in names]
     return trail[0] if trail else None
 
 
@@ -605,7 +605,7 @@ def tags(meta: Meta, printed: list[str], said: str, url: str, outlet: str) -> tu
         found = {
             tag.casefold(): tag
             for text in islice(source, 60)
-            if 1 < len(tag := _clean(text).strip(" #")) <= 60 and _fold(tag) not in names
+            if 1 < len(tag := _clean(text).strip(" #")) <= 60 and fold(tag) not in names
         }
         if share and found.keys() & _INDONESIAN:  # a sentence cut up
             continue
@@ -680,8 +680,3 @@ def language(root: HtmlElement, text: str) -> str | None:
 
 def _clean(text: str) -> str:
     return " ".join(text.split())
-
-
-def _fold(text: str) -> str:
-    """Letters and digits only, to compare what is printed differently."""
-    return _NO_LETTERS.sub("", text.casefold())
